@@ -1,0 +1,149 @@
+//! Change events: what caches and observers need to hear.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use serde::{Deserialize, Serialize};
+
+use super::hash::ClosureHash;
+use super::id::{EnvironmentName, PromptName, TenantId, VersionNumber};
+
+/// Something that changed, after it was committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Whose data changed.
+    pub tenant: TenantId,
+    /// What changed.
+    pub change: Change,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Change {
+    /// A version was saved, activated, archived or restored.
+    VersionChanged {
+        /// The prompt.
+        prompt: PromptName,
+        /// Its version.
+        version: VersionNumber,
+    },
+    /// An environment's pointer moved.
+    PointerMoved {
+        /// The prompt.
+        prompt: PromptName,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The version now live.
+        version: VersionNumber,
+        /// Its closure hash when it was promoted.
+        closure_hash: ClosureHash,
+        /// The pointer's new revision.
+        revision: u64,
+    },
+    /// An environment's policy was set.
+    PolicyChanged {
+        /// The environment.
+        environment: EnvironmentName,
+        /// The one prompt it is for; `None` when it is for all.
+        prompt: Option<PromptName>,
+    },
+    /// The tenant inherits from another parent now.
+    ParentChanged,
+    /// Events were lost on the way: anything may have changed, for any tenant.
+    Missed,
+}
+
+/// Hears events. Called on the publisher's thread: be quick, never block, never panic.
+pub trait EventListener: Send + Sync + 'static {
+    /// Hears one event.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync + 'static> EventListener for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
+
+/// Carries events from who changed something to who must know.
+///
+/// # Behavior
+/// - `publish` calls every live listener before it returns, so that a caller reads its own writes.
+/// - A listener is held weakly: dropping the last `Arc` of it ends the subscription.
+/// - A transport between processes publishes what it receives here, and [`Change::Missed`] when it has a gap.
+pub trait EventBus: Send + Sync + 'static {
+    /// Tells all listeners.
+    fn publish(&self, event: &Event);
+
+    /// Adds a listener.
+    fn subscribe(&self, listener: Weak<dyn EventListener>);
+}
+
+/// The in-process bus.
+#[derive(Default)]
+pub struct LocalBus {
+    listeners: Mutex<Vec<Weak<dyn EventListener>>>,
+}
+
+impl LocalBus {
+    /// A bus without listeners.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for LocalBus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalBus").finish_non_exhaustive()
+    }
+}
+
+impl EventBus for LocalBus {
+    fn publish(&self, event: &Event) {
+        // Called outside the lock, so that a listener may subscribe or publish.
+        let listeners: Vec<Arc<dyn EventListener>> = {
+            let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+            listeners.retain(|listener| listener.strong_count() > 0);
+            listeners.iter().filter_map(Weak::upgrade).collect()
+        };
+        for listener in listeners {
+            listener.on_event(event);
+        }
+    }
+
+    fn subscribe(&self, listener: Weak<dyn EventListener>) {
+        self.listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(listener);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn live_listeners_hear_events_before_publish_returns() {
+        let bus = LocalBus::new();
+        let heard = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&heard);
+        let listener: Arc<dyn EventListener> = Arc::new(move |_: &Event| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        bus.subscribe(Arc::downgrade(&listener));
+        let event = Event {
+            tenant: TenantId::new("acme").unwrap(),
+            change: Change::ParentChanged,
+        };
+        bus.publish(&event);
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+        drop(listener);
+        bus.publish(&event);
+        assert_eq!(heard.load(Ordering::Relaxed), 1);
+    }
+}

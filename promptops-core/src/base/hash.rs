@@ -1,0 +1,290 @@
+//! Hashes and the canonical encoding under them.
+//!
+//! The encoding is injective: every part is preceded by its kind or its length, so that no two values share bytes.
+//! Integers are big-endian. Format number 1, frozen by golden vectors:
+//!
+//! | part | bytes |
+//! |---|---|
+//! | number | `u64` |
+//! | text | length as `u64`, then UTF-8 |
+//! | optional | `0`, or `1` and the value |
+//! | list | count as `u64`, then the items |
+//! | JSON null, false, true | `n`, `f`, `t` |
+//! | JSON integer (and a float without fraction below 2^53) | `i`, then its decimal digits as text |
+//! | JSON float | `d`, then its IEEE 754 bits as `u64` |
+//! | JSON string | `s`, then text |
+//! | JSON array | `a`, then a list |
+//! | JSON object | `o`, then a list of (text, value) in byte order of the keys |
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
+use sha2::{Digest, Sha256};
+
+use super::error::{Error, Result, invalid};
+
+const PREFIX: &str = "sha256:";
+
+macro_rules! hash_type {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// A hash from its 32 bytes.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The 32 bytes.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+
+            /// The first 12 hexadecimal digits, for people.
+            #[must_use]
+            pub fn short(&self) -> String {
+                hex(&self.0)[..12].to_owned()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{PREFIX}{}", hex(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(text: &str) -> Result<Self> {
+                parse(text).map(Self)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+            fn try_from(text: String) -> Result<Self> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(hash: $name) -> Self {
+                hash.to_string()
+            }
+        }
+    };
+}
+
+hash_type! {
+    /// The identity of a version's content, shown as `sha256:` and 64 hexadecimal digits.
+    ContentHash
+}
+
+hash_type! {
+    /// The identity of a content together with every snippet it includes: what was tested is what ships.
+    ClosureHash
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]])
+        .map(char::from)
+        .collect()
+}
+
+fn parse(text: &str) -> Result<[u8; 32]> {
+    let bad = || {
+        invalid(format!(
+            "{:?} is not a hash; expected {PREFIX} and 64 lower-case hexadecimal digits",
+            text.chars().take(100).collect::<String>()
+        ))
+    };
+    let digits = text.strip_prefix(PREFIX).ok_or_else(bad)?.as_bytes();
+    if digits.len() != 64 {
+        return Err(bad());
+    }
+    let value = |b: u8| match b {
+        b'0'..=b'9' => Ok(b - b'0'),
+        b'a'..=b'f' => Ok(b - b'a' + 10),
+        _ => Err(bad()),
+    };
+    let mut bytes = [0; 32];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Ok(bytes)
+}
+
+/// Writes the canonical encoding straight into SHA-256.
+pub(crate) struct CanonicalHasher(Sha256);
+
+impl CanonicalHasher {
+    /// Starts with the domain and the format number, so that hashes of different things never meet.
+    pub(crate) fn new(domain: &str, format: u64) -> Self {
+        let mut hasher = Self(Sha256::new());
+        hasher.text(domain);
+        hasher.number(format);
+        hasher
+    }
+
+    pub(crate) fn number(&mut self, number: u64) {
+        self.0.update(number.to_be_bytes());
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    pub(crate) fn optional<T: ?Sized>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
+        match value {
+            None => self.0.update([0]),
+            Some(value) => {
+                self.0.update([1]);
+                write(self, value);
+            }
+        }
+    }
+
+    pub(crate) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.number(items.len() as u64);
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    pub(crate) fn json(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.0.update(b"n"),
+            Value::Bool(false) => self.0.update(b"f"),
+            Value::Bool(true) => self.0.update(b"t"),
+            Value::Number(number) => self.json_number(number),
+            Value::String(text) => {
+                self.0.update(b"s");
+                self.text(text);
+            }
+            Value::Array(items) => {
+                self.0.update(b"a");
+                self.list(items, Self::json);
+            }
+            Value::Object(map) => {
+                self.0.update(b"o");
+                // Sorted here because a host's `serde_json/preserve_order` would change the map's own order.
+                let mut entries: Vec<_> = map.iter().collect();
+                entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+                self.list(&entries, |hasher, (key, value)| {
+                    hasher.text(key);
+                    hasher.json(value);
+                });
+            }
+        }
+    }
+
+    fn json_number(&mut self, number: &Number) {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if let Some(integer) = number.as_i64() {
+            self.integer(&integer.to_string());
+        } else if let Some(integer) = number.as_u64() {
+            self.integer(&integer.to_string());
+        } else {
+            let float = number.as_f64().unwrap_or(f64::NAN);
+            if float.fract() == 0.0 && float.abs() < EXACT {
+                // Databases rewrite `1.0` as `1`; both are the same JSON number.
+                self.integer(&format!("{}", float as i64));
+            } else {
+                self.0.update(b"d");
+                self.number(float.to_bits());
+            }
+        }
+    }
+
+    fn integer(&mut self, digits: &str) {
+        self.0.update(b"i");
+        self.text(digits);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn hash(value: &Value) -> [u8; 32] {
+        let mut hasher = CanonicalHasher::new("test", 1);
+        hasher.json(value);
+        hasher.finish()
+    }
+
+    #[test]
+    fn text_form_round_trips() {
+        let hash = ContentHash::from_bytes(hash(&json!(1)));
+        assert_eq!(hash.to_string().parse::<ContentHash>().unwrap(), hash);
+        assert_eq!(hash.to_string().len(), 71);
+        for bad in [
+            "",
+            "sha256:",
+            "sha256:00",
+            "md5:00",
+            &hash.to_string().to_uppercase(),
+        ] {
+            assert!(bad.parse::<ContentHash>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn key_order_and_integral_floats_do_not_matter_and_all_else_does() {
+        let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(
+            hash(&parse(r#"{"a":1,"b":2.0}"#)),
+            hash(&parse(r#"{"b":2,"a":1.0}"#))
+        );
+        let distinct = [
+            "null",
+            "false",
+            "true",
+            "0",
+            "1",
+            "-1",
+            "0.5",
+            "\"\"",
+            "\"0\"",
+            "[]",
+            "{}",
+            "[[]]",
+            "[[],[]]",
+            "[0]",
+            "{\"\":0}",
+            "{\"0\":\"\"}",
+            "1e300",
+            "18446744073709551615",
+            "\"ab\"",
+            "[\"a\",\"b\"]",
+        ];
+        let hashes: std::collections::BTreeSet<_> = distinct.iter().map(|text| hash(&parse(text))).collect();
+        assert_eq!(hashes.len(), distinct.len());
+    }
+}

@@ -1,0 +1,21 @@
+//! What every room stands on: errors, names, hashes, actors, time, events, audit.
+
+pub mod actor;
+pub mod audit;
+pub mod clock;
+pub mod error;
+pub mod event;
+pub mod hash;
+pub mod id;
+pub mod page;
+pub mod spawn;
+pub mod tenancy;
+
+pub use actor::{Actor, Operation, Role};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{Error, ErrorKind, Location, Result, Unmet};
+pub use event::{Change, Event, EventBus, EventListener, LocalBus};
+pub use hash::{ClosureHash, ContentHash};
+pub use id::{DatasetName, EnvironmentName, PromptName, Tag, TenantId, VersionNumber};
+pub use page::{Page, PageRequest};
+pub use spawn::{Spawn, TokioSpawn};

@@ -1,0 +1,15 @@
+//! Environments: governed pointers to versions, the policies that govern them, and their history.
+
+mod approval;
+mod gate;
+mod history;
+mod pointer;
+mod policy;
+mod store;
+
+pub use approval::Approval;
+pub use gate::{Condition, Facts, check_policy};
+pub use history::{HistoryRecord, MoveKind, Waiver, predecessor};
+pub use pointer::Pointer;
+pub use policy::{EvaluationGate, Policy, PolicyRecord, QualityGate};
+pub use store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};

@@ -1,0 +1,11 @@
+//! What production says about a prompt: the stamp that ties an answer to a version, and metrics per closure.
+
+mod metrics;
+mod service;
+mod stamp;
+mod store;
+
+pub use metrics::{Feedback, Metrics};
+pub use service::MetricsService;
+pub use stamp::Stamp;
+pub use store::MetricsStore;

@@ -1,0 +1,18 @@
+//! The stamp: which text produced which answer.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ClosureHash, EnvironmentName, PromptName, VersionNumber};
+
+/// What a resolve hands out, to be echoed with everything that is recorded about the answer. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// Its version; `None` when the caller's fallback text was used.
+    pub version: Option<VersionNumber>,
+    /// The identity of the text with all its snippets.
+    pub closure_hash: ClosureHash,
+    /// The environment that was asked for; `None` for a reference by number, hash, or the latest active version.
+    pub environment: Option<EnvironmentName>,
+}

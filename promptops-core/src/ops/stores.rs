@@ -1,0 +1,52 @@
+//! Which backend keeps what.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::base::audit::AuditStore;
+use crate::environment::EnvironmentStore;
+use crate::evaluation::EvaluationStore;
+use crate::observation::MetricsStore;
+use crate::prompt::Store;
+
+/// One type that is every store: what a backend crate exports.
+pub trait Backend: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + 'static {}
+
+impl<B: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + 'static> Backend for B {}
+
+/// The stores that a `PromptOps` works on: usually one backend for all.
+///
+/// `metrics` and `evaluations` may be another backend's. `prompts`, `environments` and `audit` must be one
+/// backend's, since one commit spans them.
+#[derive(Clone)]
+pub struct Stores {
+    /// Prompts and versions.
+    pub prompts: Arc<dyn Store>,
+    /// Pointers, policies, history.
+    pub environments: Arc<dyn EnvironmentStore>,
+    /// Feedback counts.
+    pub metrics: Arc<dyn MetricsStore>,
+    /// Evidence.
+    pub evaluations: Arc<dyn EvaluationStore>,
+    /// The audit log.
+    pub audit: Arc<dyn AuditStore>,
+}
+
+impl<B: Backend> From<B> for Stores {
+    fn from(backend: B) -> Self {
+        let backend = Arc::new(backend);
+        Self {
+            prompts: backend.clone(),
+            environments: backend.clone(),
+            metrics: backend.clone(),
+            evaluations: backend.clone(),
+            audit: backend,
+        }
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
