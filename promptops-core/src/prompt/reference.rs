@@ -9,7 +9,7 @@ use crate::base::error::{Error, Result, invalid};
 use crate::base::{ContentHash, EnvironmentName, PromptName, VersionNumber};
 
 /// Which version of a prompt is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Selector {
     /// The latest active version.
     Latest,
@@ -24,7 +24,7 @@ pub enum Selector {
 /// A prompt and which version of it.
 ///
 /// As text: `name`, `name@latest`, `name@v3`, `name@sha256:…`, or `name@environment`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
     /// The prompt.
@@ -146,7 +146,7 @@ impl From<Reference> for String {
 
 /// What an `{% include "…" %}` names: `safety` (latest active), `safety@3` (pinned), `safety@production` (by
 /// environment); everything a [`Reference`] can say is understood as well.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SnippetReference(Reference);
 
 impl SnippetReference {

@@ -1,0 +1,638 @@
+//! Promotion, rollback, approval and policies of one tenant: load, decide, commit.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::approval::Approval;
+use super::gate::{Condition, Facts, check_policy};
+use super::history::{HistoryRecord, MoveKind, Waiver, predecessor};
+use super::pointer::Pointer;
+use super::policy::{Policy, PolicyRecord};
+use super::store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};
+use crate::base::audit::{AuditAction, AuditEntry, check_reason};
+use crate::base::error::{Error, ErrorKind, Result, Unmet, invalid};
+use crate::base::{
+    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Role, TenantId,
+    VersionNumber,
+};
+use crate::evaluation::EvaluationStore;
+use crate::observation::{Metrics, MetricsStore};
+use crate::prompt::{Lookup, Reference, Status, Store, Version, own};
+use crate::render::{Closure, Compiler};
+
+/// What governing environments works with.
+#[derive(Clone)]
+pub struct Governance {
+    /// Where pointers, policies and history are kept.
+    pub environments: Arc<dyn EnvironmentStore>,
+    /// Where versions are kept.
+    pub prompts: Arc<dyn Store>,
+    /// Where feedback is counted.
+    pub metrics: Arc<dyn MetricsStore>,
+    /// Where evidence is kept.
+    pub evaluations: Arc<dyn EvaluationStore>,
+    /// Resolves and compiles what is to go live.
+    pub compiler: Compiler,
+    /// Who hears of changes.
+    pub events: Arc<dyn EventBus>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// The environments that every tenant has.
+    pub defaults: Arc<[EnvironmentName]>,
+}
+
+/// The environments of one tenant.
+#[derive(Clone)]
+pub struct Environments {
+    governance: Governance,
+    tenant: TenantId,
+}
+
+/// Everything that a decision about one slot rests on.
+struct Case {
+    environment: EnvironmentName,
+    slots: Slots,
+    policy: Policy,
+    closure: Closure,
+    revision: u64,
+    source: Option<SourceGuard>,
+    conditions: Vec<Condition>,
+}
+
+impl Environments {
+    /// The environments of this tenant.
+    #[must_use]
+    pub fn new(governance: Governance, tenant: TenantId) -> Self {
+        Self { governance, tenant }
+    }
+
+    /// Makes a version live in an environment, if the environment's policy is met. A draft becomes active by it.
+    ///
+    /// Await what is returned; before that, say more about the promotion: an expected revision, a reason, a waiver.
+    /// Promoting what is live already, with the same snippets, changes nothing.
+    ///
+    /// # Errors
+    /// [`Refused`](ErrorKind::Refused) listing every unmet condition; [`Forbidden`](ErrorKind::Forbidden) for a role
+    /// that may not; [`Conflict`](ErrorKind::Conflict) when somebody else moved the pointer or changed what the
+    /// decision rested on; [`IllegalTransition`](ErrorKind::IllegalTransition) for an archived version;
+    /// [`NotFound`](ErrorKind::NotFound) for an unknown environment or an inherited version; what resolving the
+    /// version's snippets fails with; the backend's errors.
+    pub fn promote<'a>(&'a self, version: &'a Version, environment: &'a str, actor: &'a Actor) -> Promotion<'a> {
+        Promotion {
+            environments: self,
+            version,
+            environment,
+            actor,
+            expected: None,
+            reason: String::new(),
+            waiver: None,
+        }
+    }
+
+    /// Makes the version live again that was live before the one that is live now, or a named earlier one.
+    ///
+    /// Await what is returned. The policy's gate is not asked: what it lets in, it let in before.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) without a reason; [`NotFound`](ErrorKind::NotFound) when there is nothing to
+    /// go back to; [`Forbidden`](ErrorKind::Forbidden), [`Conflict`](ErrorKind::Conflict),
+    /// [`IllegalTransition`](ErrorKind::IllegalTransition) as with [`promote`](Self::promote); the backend's errors.
+    pub fn rollback<'a>(&'a self, prompt: &'a str, environment: &'a str, actor: &'a Actor, reason: &'a str) -> Rollback<'a> {
+        Rollback { environments: self, prompt, environment, actor, reason, to: None, expected: None }
+    }
+
+    /// How the version stands with the environment's policy: every condition, met or not, in the policy's order.
+    ///
+    /// # Errors
+    /// As [`promote`](Self::promote), but for `Refused` and `Conflict`.
+    pub async fn check(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Vec<Condition>> {
+        Ok(self.case(version, environment, actor).await?.conditions)
+    }
+
+    /// Approves that somebody else promotes exactly this version with its snippets as they are now, on top of what is
+    /// live now.
+    ///
+    /// # Errors
+    /// [`Forbidden`](ErrorKind::Forbidden) for who is no owner; [`Conflict`](ErrorKind::Conflict) when the pointer
+    /// moves meanwhile; [`NotFound`](ErrorKind::NotFound) for an unknown environment or an inherited version; the
+    /// backend's errors.
+    pub async fn approve(&self, version: &Version, environment: &str, actor: &Actor, note: &str) -> Result<Approval> {
+        actor.authorise(Operation::Approve)?;
+        let case = self.case(version, environment, actor).await?;
+        let note = if note.trim().is_empty() { String::new() } else { check_reason("an approval's note", note)? };
+        let at = self.governance.clock.now();
+        let approval = Approval {
+            prompt: version.prompt.clone(),
+            environment: case.environment.clone(),
+            version: version.number,
+            closure_hash: case.closure.hash,
+            base_revision: case.revision,
+            approved_by: actor.clone(),
+            note,
+            at,
+        };
+        let detail = json!({
+            "version": version.number,
+            "closure_hash": approval.closure_hash,
+            "base_revision": approval.base_revision,
+            "note": approval.note,
+        });
+        let audit = self.audit(actor, AuditAction::Approve, slot(&version.prompt, &case.environment), &detail);
+        let entry = ApprovalEntry { tenant: self.tenant.clone(), approval: approval.clone(), audit };
+        self.governance.environments.approve(entry).await?;
+        Ok(approval)
+    }
+
+    /// What is live in an environment.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when nothing of the tenant's own is; the backend's errors.
+    pub async fn get(&self, prompt: &str, environment: &str) -> Result<Pointer> {
+        let reference =
+            Reference::environment(PromptName::new(prompt)?, EnvironmentName::new(environment)?);
+        let environment = EnvironmentName::new(environment)?;
+        let slots = self.governance.environments.slots(&self.tenant, &reference.prompt).await?;
+        slots
+            .pointer(&environment)
+            .cloned()
+            .ok_or_else(|| crate::prompt::Missing::Promotion.error(&self.tenant, &reference))
+    }
+
+    /// What is live of a prompt, by environment.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a text that is no name; the backend's errors.
+    pub async fn list(&self, prompt: &str) -> Result<Vec<Pointer>> {
+        Ok(self.governance.environments.slots(&self.tenant, &PromptName::new(prompt)?).await?.pointers)
+    }
+
+    /// The moves of one pointer, newest first.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a text that is no name or a cursor of another list; the backend's errors.
+    pub async fn history(&self, prompt: &str, environment: &str, page: &PageRequest) -> Result<Page<HistoryRecord>> {
+        let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
+        self.governance.environments.history(&self.tenant, &prompt, &environment, page).await
+    }
+
+    /// Sets what an environment asks of every prompt that has no policy of its own there. An environment that is not
+    /// one of the defaults comes to be by it.
+    ///
+    /// # Errors
+    /// [`Forbidden`](ErrorKind::Forbidden) for who is no owner; [`Invalid`](ErrorKind::Invalid) for a rate outside of
+    /// 0 ..= 1 or a source environment that is unknown; the backend's errors.
+    pub async fn set_policy(&self, environment: &str, policy: Policy, actor: &Actor) -> Result<()> {
+        self.change_policy(environment, None, Some(policy), actor).await
+    }
+
+    /// Sets what an environment asks of one prompt.
+    ///
+    /// # Errors
+    /// Those of [`set_policy`](Self::set_policy).
+    pub async fn set_policy_for(&self, prompt: &str, environment: &str, policy: Policy, actor: &Actor) -> Result<()> {
+        self.change_policy(environment, Some(prompt), Some(policy), actor).await
+    }
+
+    /// Removes an environment's policy, or that of one prompt there.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when there is none; those of [`set_policy`](Self::set_policy).
+    pub async fn remove_policy(&self, environment: &str, prompt: Option<&str>, actor: &Actor) -> Result<()> {
+        self.change_policy(environment, prompt, None, actor).await
+    }
+
+    async fn change_policy(
+        &self,
+        environment: &str,
+        prompt: Option<&str>,
+        policy: Option<Policy>,
+        actor: &Actor,
+    ) -> Result<()> {
+        actor.authorise(Operation::SetPolicy)?;
+        let environment = EnvironmentName::new(environment)?;
+        let prompt = prompt.map(PromptName::new).transpose()?;
+        if let Some(policy) = &policy {
+            policy.check(&environment)?;
+            if let Some(source) = &policy.source {
+                let records = self.governance.environments.policies(&self.tenant).await?;
+                self.known(source, &records)?;
+            }
+        }
+        let subject = prompt.as_ref().map_or_else(|| environment.to_string(), |prompt| slot(prompt, &environment));
+        let audit = self.audit(actor, AuditAction::SetPolicy, subject, &json!({ "policy": policy }));
+        let change = PolicyChange {
+            tenant: self.tenant.clone(),
+            environment: environment.clone(),
+            prompt: prompt.clone(),
+            policy,
+            audit,
+        };
+        self.governance.environments.set_policy(change).await?;
+        self.publish(Change::PolicyChanged { environment, prompt });
+        Ok(())
+    }
+
+    /// All policies of the tenant.
+    ///
+    /// # Errors
+    /// The backend's errors.
+    pub async fn policies(&self) -> Result<Vec<PolicyRecord>> {
+        self.governance.environments.policies(&self.tenant).await
+    }
+
+    /// The policy in force for a prompt in an environment.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a text that is no name; the backend's errors.
+    pub async fn policy(&self, prompt: &str, environment: &str) -> Result<Policy> {
+        let environment = EnvironmentName::new(environment)?;
+        let slots = self.governance.environments.slots(&self.tenant, &PromptName::new(prompt)?).await?;
+        Ok(slots.policy(&environment).cloned().unwrap_or_default())
+    }
+
+    /// Checks that an environment exists: one of the defaults, or one that has a policy.
+    fn known(&self, environment: &EnvironmentName, policies: &[PolicyRecord]) -> Result<()> {
+        let defaults = &self.governance.defaults;
+        if defaults.contains(environment) || policies.iter().any(|record| record.environment == *environment) {
+            return Ok(());
+        }
+        let mut names: Vec<&str> = defaults.iter().map(EnvironmentName::as_str).collect();
+        names.extend(policies.iter().map(|record| record.environment.as_str()));
+        names.sort_unstable();
+        names.dedup();
+        Err(Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "the environment {environment} does not exist; there are {}. Set a policy for it to make it",
+                names.join(", ")
+            ),
+        )
+        .with("tenant", &self.tenant))
+    }
+
+    /// Loads all facts and holds them against the policy.
+    async fn case(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Case> {
+        let governance = &self.governance;
+        let environment = EnvironmentName::new(environment)?;
+        own(&self.tenant, version)?;
+        let slots = governance.environments.slots(&self.tenant, &version.prompt).await?;
+        self.known(&environment, &slots.policies)?;
+        let policy = slots.policy(&environment).cloned().unwrap_or_default();
+        let content = &version.content;
+        let closure =
+            governance.compiler.closure(&self.tenant, &version.prompt, Some(version.number), content).await?;
+        // What cannot be rendered must not go live, whatever the policy says.
+        governance.compiler.compile(&closure)?;
+        let gate = &policy.gate;
+        let counts = gate.min_usage_count > 0 || gate.min_success_rate.is_some() || gate.min_average_rating.is_some();
+        let metrics = if counts {
+            governance.metrics.metrics(&self.tenant, &version.prompt, &closure.hash, None).await?
+        } else {
+            Metrics::default()
+        };
+        let evidence = match &gate.evaluation {
+            Some(required) => {
+                governance
+                    .evaluations
+                    .latest_evidence(&self.tenant, &version.prompt, &closure.hash, &required.dataset)
+                    .await?
+            }
+            None => None,
+        };
+        let revision = slots.pointer(&environment).map_or(0, |pointer| pointer.revision);
+        let in_source = policy.source.as_ref().and_then(|source| slots.pointer(source));
+        let source = policy.source.as_ref().map(|source| SourceGuard {
+            environment: source.clone(),
+            revision: in_source.map_or(0, |pointer| pointer.revision),
+        });
+        let floating = closure.floating_includes();
+        let conditions = check_policy(
+            &policy,
+            &Facts {
+                actor,
+                version: version.number,
+                closure_hash: closure.hash,
+                live_in_source: in_source.map(|pointer| pointer.version),
+                floating_includes: &floating,
+                base_revision: revision,
+                approvals: &slots.approvals,
+                metrics,
+                evidence: evidence.as_ref(),
+            },
+        );
+        Ok(Case { environment, slots, policy, closure, revision, source, conditions })
+    }
+
+    async fn commit(&self, change: PointerMove) -> Result<Pointer> {
+        let pointer = self.governance.environments.move_pointer(change).await?;
+        self.publish(Change::PointerMoved {
+            prompt: pointer.prompt.clone(),
+            environment: pointer.environment.clone(),
+            version: pointer.version,
+            closure_hash: pointer.closure_hash,
+            revision: pointer.revision,
+        });
+        // A promotion may have activated a draft.
+        self.publish(Change::VersionChanged { prompt: pointer.prompt.clone(), version: pointer.version });
+        Ok(pointer)
+    }
+
+    fn audit(&self, actor: &Actor, action: AuditAction, subject: String, detail: &serde_json::Value) -> AuditEntry {
+        AuditEntry {
+            tenant: self.tenant.clone(),
+            at: self.governance.clock.now(),
+            actor: actor.clone(),
+            action,
+            subject,
+            detail: detail.to_string(),
+        }
+    }
+
+    fn publish(&self, change: Change) {
+        self.governance.events.publish(&Event { tenant: self.tenant.clone(), change });
+    }
+}
+
+impl fmt::Debug for Environments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environments").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+fn slot(prompt: &PromptName, environment: &EnvironmentName) -> String {
+    format!("{prompt}@{environment}")
+}
+
+/// A promotion about to be made; await it.
+#[must_use = "a promotion does nothing until it is awaited"]
+pub struct Promotion<'a> {
+    environments: &'a Environments,
+    version: &'a Version,
+    environment: &'a str,
+    actor: &'a Actor,
+    expected: Option<u64>,
+    reason: String,
+    waiver: Option<&'a str>,
+}
+
+impl<'a> Promotion<'a> {
+    /// Goes through only if the pointer has this revision still; 0 when nothing may be live yet.
+    pub fn expecting(mut self, revision: u64) -> Self {
+        self.expected = Some(revision);
+        self
+    }
+
+    /// Says why, for the history.
+    pub fn reason(mut self, text: impl Into<String>) -> Self {
+        self.reason = text.into();
+        self
+    }
+
+    /// Sets the policy's unmet conditions aside. Only an owner may, with a reason; both are recorded, with the
+    /// conditions.
+    pub fn waive(mut self, reason: &'a str) -> Self {
+        self.waiver = Some(reason);
+        self
+    }
+
+    async fn run(self) -> Result<Pointer> {
+        let Self { environments, version, environment, actor, expected, reason, waiver } = self;
+        actor.authorise(Operation::Promote)?;
+        let waiver = waiver
+            .map(|reason| {
+                actor.authorise(Operation::Waive)?;
+                check_reason("a waiver", reason)
+            })
+            .transpose()?;
+        let reason = if reason.trim().is_empty() { String::new() } else { check_reason("a promotion", &reason)? };
+        if version.status == Status::Archived {
+            return Err(Error::new(
+                ErrorKind::IllegalTransition,
+                format!("{version} is archived; activate it again, or save a new version"),
+            ));
+        }
+        let case = environments.case(version, environment, actor).await?;
+        if let Some(expected) = expected
+            && expected != case.revision
+        {
+            return Err(conflict(version, &case.environment, expected, case.revision));
+        }
+        if let Some(live) = case.slots.pointer(&case.environment)
+            && live.version == version.number
+            && live.closure_hash == case.closure.hash
+        {
+            return Ok(live.clone());
+        }
+        let unmet: Vec<Unmet> = case
+            .conditions
+            .into_iter()
+            .filter(|condition| !condition.met)
+            .map(|condition| condition.detail)
+            .collect();
+        let waiver = match waiver {
+            Some(reason) if !unmet.is_empty() => Some(Waiver { reason, unmet }),
+            _ if !unmet.is_empty() => {
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("{version} may not go live in {}", case.environment),
+                )
+                .with_unmet(unmet));
+            }
+            // Nothing to set aside.
+            _ => None,
+        };
+        let detail = json!({
+            "from": case.slots.pointer(&case.environment).map(|pointer| pointer.version),
+            "to": version.number,
+            "closure_hash": case.closure.hash,
+            "revision": case.revision + 1,
+            "reason": reason,
+            "waiver": waiver,
+            "policy": case.policy,
+        });
+        let audit = environments.audit(actor, AuditAction::Promote, slot(&version.prompt, &case.environment), &detail);
+        environments
+            .commit(PointerMove {
+                tenant: environments.tenant.clone(),
+                prompt: version.prompt.clone(),
+                environment: case.environment,
+                kind: MoveKind::Promote,
+                to: version.number,
+                closure_hash: case.closure.hash,
+                expected_revision: case.revision,
+                policy_revision: case.slots.policy_revision,
+                source: case.source,
+                actor: actor.clone(),
+                reason,
+                waiver,
+                at: audit.at,
+                audit,
+            })
+            .await
+    }
+}
+
+fn conflict(version: &Version, environment: &EnvironmentName, expected: u64, current: u64) -> Error {
+    super::refusal::revision_conflict(&slot(&version.prompt, environment), expected, current)
+}
+
+impl<'a> IntoFuture for Promotion<'a> {
+    type Output = Result<Pointer>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Promotion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Promotion({} to {})", self.version, self.environment)
+    }
+}
+
+/// A rollback about to be made; await it.
+#[must_use = "a rollback does nothing until it is awaited"]
+pub struct Rollback<'a> {
+    environments: &'a Environments,
+    prompt: &'a str,
+    environment: &'a str,
+    actor: &'a Actor,
+    reason: &'a str,
+    to: Option<VersionNumber>,
+    expected: Option<u64>,
+}
+
+impl<'a> Rollback<'a> {
+    /// Goes back to this version, which must have been live in the environment before.
+    pub fn to(mut self, version: VersionNumber) -> Self {
+        self.to = Some(version);
+        self
+    }
+
+    /// Goes through only if the pointer has this revision still.
+    pub fn expecting(mut self, revision: u64) -> Self {
+        self.expected = Some(revision);
+        self
+    }
+
+    async fn run(self) -> Result<Pointer> {
+        let Self { environments, prompt, environment, actor, reason, to, expected } = self;
+        actor.authorise(Operation::Rollback)?;
+        let reason = check_reason("a rollback", reason)?;
+        let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
+        let governance = &environments.governance;
+        let tenant = &environments.tenant;
+        let slots = governance.environments.slots(tenant, &prompt).await?;
+        let owner_only = slots.policy(&environment).is_some_and(|policy| policy.owner_only);
+        if owner_only && !matches!(actor.role, Role::Owner | Role::System) {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("{actor} may not roll back in {environment}; its policy lets only owners"),
+            ));
+        }
+        let Some(live) = slots.pointer(&environment) else {
+            let reference = Reference::environment(prompt, environment);
+            return Err(crate::prompt::Missing::Promotion.error(tenant, &reference));
+        };
+        if let Some(expected) = expected
+            && expected != live.revision
+        {
+            return Err(super::refusal::revision_conflict(&slot(&prompt, &environment), expected, live.revision));
+        }
+        let moves = environments.moves(&prompt, &environment).await?;
+        let to = match to {
+            None => predecessor(moves).ok_or_else(|| {
+                Error::new(
+                    ErrorKind::NotFound,
+                    format!("nothing was live in {environment} before {prompt} {}; promote another version", live.version),
+                )
+            })?,
+            Some(to) if to == live.version => {
+                return Err(invalid(format!("{prompt} {to} is live in {environment} already")));
+            }
+            Some(to) if moves.iter().any(|(_, version)| *version == to) => to,
+            Some(to) => {
+                return Err(Error::new(
+                    ErrorKind::NotFound,
+                    format!("{prompt} {to} was never live in {environment}; promote it instead"),
+                ));
+            }
+        };
+        let reference = Reference::version(prompt.clone(), to);
+        let lookups = governance.prompts.find(tenant, std::slice::from_ref(&reference)).await?;
+        let version = match lookups.into_iter().next() {
+            Some(Lookup::Found(found)) => found.version,
+            Some(Lookup::Missing(missing)) => return Err(missing.error(tenant, &reference)),
+            None => return Err(Error::new(ErrorKind::Backend, "the store answered nothing where a version was asked for")),
+        };
+        let closure = governance.compiler.closure(tenant, &prompt, Some(to), &version.content).await?;
+        let detail = json!({
+            "from": live.version,
+            "to": to,
+            "closure_hash": closure.hash,
+            "revision": live.revision + 1,
+            "reason": reason,
+        });
+        let audit = environments.audit(actor, AuditAction::Rollback, slot(&prompt, &environment), &detail);
+        environments
+            .commit(PointerMove {
+                tenant: tenant.clone(),
+                prompt,
+                environment,
+                kind: MoveKind::Rollback,
+                to,
+                closure_hash: closure.hash,
+                expected_revision: live.revision,
+                policy_revision: slots.policy_revision,
+                source: None,
+                actor: actor.clone(),
+                reason,
+                waiver: None,
+                at: audit.at,
+                audit,
+            })
+            .await
+    }
+}
+
+impl Environments {
+    /// All moves of a pointer, oldest first.
+    async fn moves(
+        &self,
+        prompt: &PromptName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<(MoveKind, VersionNumber)>> {
+        let mut moves = Vec::new();
+        let mut page = PageRequest::first(PageRequest::MAX_LIMIT);
+        loop {
+            let records = self.governance.environments.history(&self.tenant, prompt, environment, &page).await?;
+            moves.extend(records.items.iter().map(|record| (record.kind, record.to)));
+            match records.next {
+                Some(cursor) => page = page.after(cursor),
+                None => break,
+            }
+        }
+        moves.reverse();
+        Ok(moves)
+    }
+}
+
+impl<'a> IntoFuture for Rollback<'a> {
+    type Output = Result<Pointer>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Rollback<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rollback({}@{})", self.prompt, self.environment)
+    }
+}

@@ -1,0 +1,66 @@
+//! Which tenant inherits from which, for the host to set.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::service::Authoring;
+use super::store::Store;
+use crate::base::audit::{AuditAction, AuditEntry};
+use crate::base::error::Result;
+use crate::base::tenancy::ParentChange;
+use crate::base::{Actor, Change, Event, Operation, TenantId};
+
+/// The relations between tenants. Not a tenant's own: the host decides who inherits from whom.
+#[derive(Clone)]
+pub struct Tenants(Authoring);
+
+impl Tenants {
+    /// Relations kept by the authoring's store.
+    #[must_use]
+    pub fn new(authoring: Authoring) -> Self {
+        Self(authoring)
+    }
+
+    fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// Lets a tenant inherit all prompts and snippets of a parent that it does not have itself, or, with `None`, of
+    /// nobody.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) for more than one level of inheritance;
+    /// [`Forbidden`](crate::base::ErrorKind::Forbidden) for who is no owner; the backend's errors.
+    pub async fn set_parent(&self, tenant: &str, parent: Option<&str>, actor: &Actor) -> Result<()> {
+        actor.authorise(Operation::SetParent)?;
+        let tenant = TenantId::new(tenant)?;
+        let parent = parent.map(TenantId::new).transpose()?;
+        let audit = AuditEntry {
+            tenant: tenant.clone(),
+            at: self.0.clock.now(),
+            actor: actor.clone(),
+            action: AuditAction::SetParent,
+            subject: tenant.to_string(),
+            detail: json!({ "parent": parent }).to_string(),
+        };
+        self.store().set_parent(ParentChange { tenant: tenant.clone(), parent, audit }).await?;
+        self.0.events.publish(&Event { tenant, change: Change::ParentChanged });
+        Ok(())
+    }
+
+    /// The tenant that this one inherits from.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) for a text that is no tenant id; the backend's errors.
+    pub async fn parent(&self, tenant: &str) -> Result<Option<TenantId>> {
+        self.store().parent(&TenantId::new(tenant)?).await
+    }
+}
+
+impl fmt::Debug for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenants").finish_non_exhaustive()
+    }
+}

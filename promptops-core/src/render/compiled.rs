@@ -1,0 +1,405 @@
+//! Compiled prompts: a closure made ready to render, once, for every request that follows.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tera::Context;
+
+use super::closure::{Closure, Snippet};
+use super::engine::{Engine, Origin, Source};
+use super::fuel;
+use super::limits::RenderLimits;
+use super::message::{Message, Rendered};
+use super::params;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{ClosureHash, Location, PromptName, VersionNumber};
+use crate::prompt::{Body, ChatItem, Content, InputSchema, MessageRole, VariableUse};
+use crate::template::{NodeKind, Template};
+
+/// A parameter that a prompt takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Whether rendering fails without it.
+    pub required: bool,
+    /// Whether it is the list of messages of a placeholder.
+    pub is_placeholder: bool,
+    /// Where it is used first, in the prompt or one of its snippets; `None` for a placeholder.
+    pub location: Option<Location>,
+}
+
+/// One piece of the result.
+enum Item {
+    /// Text without any tag.
+    Static(Option<MessageRole>, Box<str>),
+    /// A template of the engine, with the length of its source as a first guess of the text's.
+    Template(Option<MessageRole>, Box<str>, usize),
+    /// Messages from a parameter.
+    Placeholder(Box<str>),
+}
+
+/// A prompt with all its snippets, ready to render. Immutable.
+pub struct CompiledPrompt {
+    prompt: PromptName,
+    version: Option<VersionNumber>,
+    content: Arc<Content>,
+    closure_hash: ClosureHash,
+    items: Vec<Item>,
+    engine: Option<Engine>,
+    parameters: Vec<Parameter>,
+    schema: Option<InputSchema>,
+    has_placeholders: bool,
+    limits: RenderLimits,
+    bytes: usize,
+}
+
+impl CompiledPrompt {
+    /// Compiles a closure.
+    ///
+    /// # Errors
+    /// [`Template`](ErrorKind::Template) with the place, for what the engine refuses or a variable that the input
+    /// schema does not know; [`Invalid`](ErrorKind::Invalid) for a schema that is none.
+    pub fn compile(closure: &Closure, limits: RenderLimits) -> Result<Self> {
+        let content = &closure.content;
+        let parameters = parameters(closure);
+        let schema = content
+            .input_schema
+            .as_ref()
+            .map(|schema| InputSchema::compile("the input schema", schema))
+            .transpose()?;
+        if let Some(schema) = &schema {
+            schema.check_variables(&variables(closure))?;
+        }
+        let mut items = Vec::new();
+        let mut messages = Vec::new();
+        let roles: Vec<Option<MessageRole>> = match &content.body {
+            Body::Text { .. } => vec![None],
+            Body::Chat { messages } => messages
+                .iter()
+                .map(|item| match item {
+                    ChatItem::Message { role, .. } => Some(*role),
+                    ChatItem::Placeholder { .. } => None,
+                })
+                .collect(),
+        };
+        for parsed in closure.analysis.templates() {
+            let role = roles.get(parsed.message.unwrap_or(0)).copied().flatten();
+            let at = parsed.message.unwrap_or(0);
+            match static_text(&parsed.template) {
+                Some(text) => items.push((at, Item::Static(role, text.into()))),
+                None => {
+                    // Not a name that an include could have.
+                    let name = format!("#{at}");
+                    let guess = parsed.template.source().len();
+                    items.push((at, Item::Template(role, name.clone().into(), guess)));
+                    let origin = Origin {
+                        prompt: closure.prompt.clone(),
+                        version: closure.version,
+                        message: parsed.message,
+                    };
+                    messages.push(Source {
+                        name,
+                        template: &parsed.template,
+                        origin,
+                    });
+                }
+            }
+        }
+        let placeholders = closure.analysis.placeholders();
+        items.extend(
+            placeholders
+                .iter()
+                .map(|(at, name)| (*at, Item::Placeholder(name.as_str().into()))),
+        );
+        items.sort_by_key(|(at, _)| *at);
+        let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
+        let engine = if messages.is_empty() {
+            None
+        } else {
+            Some(Engine::compile(messages, innermost_first(&closure.snippets))?)
+        };
+        let bytes = size_of::<Self>()
+            + engine.as_ref().map_or(0, Engine::bytes)
+            + content.to_json()?.len() * if schema.is_some() { 4 } else { 1 }
+            + parameters.len() * (size_of::<Parameter>() + 64);
+        Ok(Self {
+            prompt: closure.prompt.clone(),
+            version: closure.version,
+            content: Arc::clone(content),
+            closure_hash: closure.hash,
+            items,
+            engine,
+            parameters,
+            schema,
+            has_placeholders: !placeholders.is_empty(),
+            limits,
+            bytes,
+        })
+    }
+
+    /// Renders with these parameters: a struct, a map, or `serde_json::json!({…})`.
+    ///
+    /// A value is text and never read as a template. A parameter that is not used is ignored, unless the input schema
+    /// refuses it.
+    ///
+    /// # Errors
+    /// [`Template`](ErrorKind::Template) with the place, for a missing variable, a value of a wrong kind, or a limit
+    /// that is broken; [`Invalid`](ErrorKind::Invalid) for parameters that are no map or do not fit the input schema.
+    pub fn render<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
+        self.render_inner(parameters)
+            .map_err(|error| match error.location() {
+                Some(_) => error,
+                None => error.with("prompt", self.label()),
+            })
+    }
+
+    fn render_inner<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
+        let json = if self.schema.is_some() || self.has_placeholders {
+            Some(params::json(parameters)?)
+        } else {
+            None
+        };
+        if let (Some(schema), Some(json)) = (&self.schema, &json) {
+            schema.check(json)?;
+        }
+        let context = match (&self.engine, &json) {
+            (None, _) => Context::new(),
+            (Some(_), Some(json)) => params::context(json)?,
+            (Some(_), None) => params::context(parameters)?,
+        };
+        if self.engine.is_some() {
+            self.check_required(&context)?;
+        }
+        fuel::with_budget(&self.limits, || {
+            let mut left = self.limits.output_bytes;
+            match (&self.content.body, self.items.as_slice()) {
+                (Body::Text { .. }, [item]) => self.text(item, &context, &mut left).map(Rendered::Text),
+                _ => {
+                    let mut messages = Vec::with_capacity(self.items.len());
+                    for item in &self.items {
+                        match item {
+                            Item::Placeholder(name) => {
+                                messages.extend(params::messages(name, json.as_ref().unwrap_or_default())?);
+                            }
+                            Item::Static(role, _) | Item::Template(role, ..) => {
+                                let text = self.text(item, &context, &mut left)?;
+                                messages.push(Message::new(role.unwrap_or(MessageRole::User), text));
+                            }
+                        }
+                    }
+                    Ok(Rendered::Chat(messages))
+                }
+            }
+        })
+    }
+
+    fn text(&self, item: &Item, context: &Context, left: &mut usize) -> Result<String> {
+        match item {
+            Item::Static(_, text) => Ok(text.to_string()),
+            Item::Template(_, name, guess) => {
+                let mut out = Vec::with_capacity(guess * 2);
+                if let Some(engine) = &self.engine {
+                    engine.render(name, context, &self.limits, *left, &mut out)?;
+                }
+                *left -= out.len().min(*left);
+                String::from_utf8(out).map_err(|e| {
+                    Error::new(ErrorKind::Template, "the rendered text is not UTF-8").caused_by(e)
+                })
+            }
+            Item::Placeholder(_) => Ok(String::new()),
+        }
+    }
+
+    fn check_required(&self, context: &Context) -> Result<()> {
+        let missing = |parameter: &&Parameter| {
+            parameter.required && !parameter.is_placeholder && !context.contains_key(&parameter.name)
+        };
+        let Some(first) = self.parameters.iter().find(missing) else {
+            return Ok(());
+        };
+        let names: Vec<String> = self
+            .parameters
+            .iter()
+            .filter(missing)
+            .map(|parameter| format!("`{}`", parameter.name))
+            .collect();
+        let what = match names.as_slice() {
+            [name] => format!("the variable {name} is missing; pass it as a parameter"),
+            names => format!(
+                "the variables {} are missing; pass them as parameters",
+                names.join(", ")
+            ),
+        };
+        let error = Error::new(ErrorKind::Template, what);
+        Err(match &first.location {
+            Some(location) => error.at(location.clone()),
+            None => error,
+        })
+    }
+
+    fn label(&self) -> String {
+        match self.version {
+            Some(version) => format!("{} {version}", self.prompt),
+            None => self.prompt.to_string(),
+        }
+    }
+
+    /// What the version says.
+    #[must_use]
+    pub fn content(&self) -> &Arc<Content> {
+        &self.content
+    }
+
+    /// The identity of the prompt with its snippets.
+    #[must_use]
+    pub fn closure_hash(&self) -> ClosureHash {
+        self.closure_hash
+    }
+
+    /// The parameters that it takes, in order of first use, placeholders last.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// About how many bytes it keeps in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for CompiledPrompt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompiledPrompt")
+            .field("prompt", &self.label())
+            .field("closure_hash", &self.closure_hash)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The text of a template that has no tag.
+fn static_text(template: &Template) -> Option<String> {
+    template
+        .nodes
+        .iter()
+        .map(|node| match &node.kind {
+            NodeKind::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every snippet after those that it includes.
+fn innermost_first(snippets: &[Snippet]) -> Vec<Source<'_>> {
+    fn visit<'a>(
+        snippet: &'a Snippet,
+        all: &'a [Snippet],
+        done: &mut Vec<&'a str>,
+        out: &mut Vec<Source<'a>>,
+    ) {
+        if done.contains(&snippet.reference.as_str()) {
+            return;
+        }
+        done.push(&snippet.reference);
+        for include in snippet.analysis.includes() {
+            if let Some(inner) = all.iter().find(|inner| inner.reference == include.written) {
+                visit(inner, all, done, out);
+            }
+        }
+        if let Some(parsed) = snippet.analysis.templates().first() {
+            out.push(Source {
+                name: snippet.reference.clone(),
+                template: &parsed.template,
+                origin: Origin {
+                    prompt: snippet.source.prompt.clone(),
+                    version: Some(snippet.source.version),
+                    message: None,
+                },
+            });
+        }
+    }
+    let mut done = Vec::new();
+    let mut out = Vec::new();
+    for snippet in snippets {
+        visit(snippet, snippets, &mut done, &mut out);
+    }
+    out
+}
+
+/// The variables of the prompt and of its snippets that nothing binds on the way.
+fn variables(closure: &Closure) -> Vec<VariableUse> {
+    let mut found: Vec<VariableUse> = Vec::new();
+    let mut add = |variable: &VariableUse| match found.iter_mut().find(|known| known.name == variable.name) {
+        None => found.push(variable.clone()),
+        Some(known) if variable.required && !known.required => *known = variable.clone(),
+        Some(_) => {}
+    };
+    for variable in closure.analysis.variables() {
+        add(variable);
+    }
+    // Snippets with the names bound around them; the same snippet may be included in several places.
+    let mut open: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
+    for include in closure.analysis.includes() {
+        open.push((
+            &include.written,
+            include.bound.iter().map(String::as_str).collect(),
+        ));
+    }
+    while let Some((reference, bound)) = open.pop() {
+        if seen
+            .iter()
+            .any(|(name, names)| *name == reference && *names == bound)
+        {
+            continue;
+        }
+        let Some(snippet) = closure
+            .snippets
+            .iter()
+            .find(|snippet| snippet.reference == reference)
+        else {
+            continue;
+        };
+        for variable in snippet.analysis.variables() {
+            if !bound.contains(&variable.name.as_str()) {
+                add(variable);
+            }
+        }
+        for include in snippet.analysis.includes() {
+            let mut inner = bound.clone();
+            inner.extend(include.bound.iter().map(String::as_str));
+            inner.sort_unstable();
+            inner.dedup();
+            open.push((&include.written, inner));
+        }
+        seen.push((reference, bound));
+    }
+    found
+}
+
+fn parameters(closure: &Closure) -> Vec<Parameter> {
+    let mut parameters: Vec<Parameter> = variables(closure)
+        .into_iter()
+        .map(|variable| Parameter {
+            name: variable.name,
+            required: variable.required,
+            is_placeholder: false,
+            location: Some(variable.location),
+        })
+        .collect();
+    for (_, name) in closure.analysis.placeholders() {
+        match parameters.iter_mut().find(|parameter| parameter.name == *name) {
+            Some(parameter) => parameter.is_placeholder = true,
+            None => parameters.push(Parameter {
+                name: name.clone(),
+                required: true,
+                is_placeholder: true,
+                location: None,
+            }),
+        }
+    }
+    parameters
+}

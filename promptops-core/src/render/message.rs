@@ -1,0 +1,89 @@
+//! What rendering makes: messages ready for a model.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::prompt::MessageRole;
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MessageContent {
+    /// Text.
+    Text(String),
+    /// Parts in a provider's form (text, images, audio), passed through untouched.
+    Parts(Vec<Value>),
+    /// Nothing, as when an assistant only calls tools.
+    None,
+}
+
+/// One message for a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: MessageRole,
+    /// What is said.
+    #[serde(default = "no_content")]
+    pub content: MessageContent,
+    /// What else a message put in through a placeholder carries, untouched: `name`, `tool_calls`, `tool_call_id`.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+fn no_content() -> MessageContent {
+    MessageContent::None
+}
+
+impl Message {
+    /// A message of text.
+    #[must_use]
+    pub fn new(role: MessageRole, text: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: MessageContent::Text(text.into()),
+            extra: Map::new(),
+        }
+    }
+
+    /// Its text; `None` for parts or nothing.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.content {
+            MessageContent::Text(text) => Some(text),
+            MessageContent::Parts(_) | MessageContent::None => None,
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    /// `user: …`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            MessageContent::Text(text) => write!(f, "{}: {text}", self.role),
+            MessageContent::Parts(parts) => write!(f, "{}: ({} parts)", self.role, parts.len()),
+            MessageContent::None => write!(f, "{}: (no content)", self.role),
+        }
+    }
+}
+
+/// A rendered prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rendered {
+    /// A text prompt's text.
+    Text(String),
+    /// A chat prompt's messages.
+    Chat(Vec<Message>),
+}
+
+impl Rendered {
+    /// The messages; a text prompt is one user message.
+    #[must_use]
+    pub fn into_messages(self) -> Vec<Message> {
+        match self {
+            Self::Text(text) => vec![Message::new(MessageRole::User, text)],
+            Self::Chat(messages) => messages,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! From a version to messages: snippets, compiled prompts, rendering.
+
+mod closure;
+mod compiled;
+mod engine;
+mod fuel;
+mod guard;
+mod limits;
+mod message;
+mod params;
+mod snippet;
+
+pub use closure::{Closure, Snippet, SnippetLimits};
+pub use compiled::{CompiledPrompt, Parameter};
+pub use limits::RenderLimits;
+pub use message::{Message, MessageContent, Rendered};
+pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
