@@ -1,11 +1,15 @@
 //! PromptOps.
 
 pub mod base;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod environment;
 pub mod evaluation;
+pub mod memory;
 pub mod observation;
 pub mod ops;
 pub mod prompt;
 
 pub use base::error::{Error, ErrorKind, Result};
+pub use memory::MemoryBackend;
 pub use ops::{Backend, Stores};

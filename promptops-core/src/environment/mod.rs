@@ -5,6 +5,7 @@ mod gate;
 mod history;
 mod pointer;
 mod policy;
+pub mod refusal;
 mod store;
 
 pub use approval::Approval;

@@ -3,6 +3,7 @@
 mod content;
 mod draft;
 mod reference;
+pub mod refusal;
 mod store;
 mod version;
 
