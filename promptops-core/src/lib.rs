@@ -1,8 +1,11 @@
 //! PromptOps.
 
 pub mod base;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod environment;
 pub mod evaluation;
+pub mod memory;
 pub mod observation;
 pub mod ops;
 pub mod prompt;
@@ -10,4 +13,5 @@ pub mod render;
 pub mod template;
 
 pub use base::error::{Error, ErrorKind, Result};
+pub use memory::MemoryBackend;
 pub use ops::{Backend, Stores};

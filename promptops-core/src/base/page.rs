@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Result, invalid};
+use super::error::{Error, Result, invalid};
+use super::id::PromptName;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,13 +50,17 @@ impl PageRequest {
     /// [`Invalid`](super::ErrorKind::Invalid) when the cursor was not made by such a list.
     pub fn number_cursor(&self) -> Result<Option<u64>> {
         self.cursor()
-            .map(|cursor| {
-                cursor.parse().map_err(|_| {
-                    invalid(format!(
-                        "the page cursor {cursor:?} is not one that this list returned; pass `next` of a page"
-                    ))
-                })
-            })
+            .map(|cursor| cursor.parse().map_err(|_| foreign_cursor(cursor)))
+            .transpose()
+    }
+
+    /// The cursor as the name it was made from, for lists ordered by the name of a prompt.
+    ///
+    /// # Errors
+    /// [`Invalid`](super::ErrorKind::Invalid) when the cursor was not made by such a list.
+    pub fn name_cursor(&self) -> Result<Option<PromptName>> {
+        self.cursor()
+            .map(|cursor| PromptName::new(cursor).map_err(|_| foreign_cursor(cursor)))
             .transpose()
     }
 }
@@ -65,6 +70,15 @@ impl Default for PageRequest {
     fn default() -> Self {
         Self::first(100)
     }
+}
+
+/// For backends: the cursor is not one that the list returned.
+#[must_use]
+pub fn foreign_cursor(cursor: &str) -> Error {
+    invalid(format!(
+        "the page cursor {:?} is not one that this list returned; pass `next` of a page",
+        cursor.chars().take(100).collect::<String>()
+    ))
 }
 
 /// A part of a list.

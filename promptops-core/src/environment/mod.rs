@@ -5,6 +5,8 @@ mod gate;
 mod history;
 mod pointer;
 mod policy;
+pub mod refusal;
+mod service;
 mod store;
 
 pub use approval::Approval;
@@ -12,4 +14,5 @@ pub use gate::{Condition, Facts, check_policy};
 pub use history::{HistoryRecord, MoveKind, Waiver, predecessor};
 pub use pointer::Pointer;
 pub use policy::{EvaluationGate, Policy, PolicyRecord, QualityGate};
+pub use service::{Environments, Governance, Promotion, Rollback};
 pub use store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};

@@ -16,8 +16,8 @@ use super::store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, S
 use crate::base::audit::{AuditAction, AuditEntry, check_reason};
 use crate::base::error::{Error, ErrorKind, Result, Unmet, invalid};
 use crate::base::{
-    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Role, TenantId,
-    VersionNumber,
+    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Role,
+    TenantId, VersionNumber,
 };
 use crate::evaluation::EvaluationStore;
 use crate::observation::{Metrics, MetricsStore};
@@ -81,7 +81,12 @@ impl Environments {
     /// decision rested on; [`IllegalTransition`](ErrorKind::IllegalTransition) for an archived version;
     /// [`NotFound`](ErrorKind::NotFound) for an unknown environment or an inherited version; what resolving the
     /// version's snippets fails with; the backend's errors.
-    pub fn promote<'a>(&'a self, version: &'a Version, environment: &'a str, actor: &'a Actor) -> Promotion<'a> {
+    pub fn promote<'a>(
+        &'a self,
+        version: &'a Version,
+        environment: &'a str,
+        actor: &'a Actor,
+    ) -> Promotion<'a> {
         Promotion {
             environments: self,
             version,
@@ -101,8 +106,22 @@ impl Environments {
     /// [`Invalid`](ErrorKind::Invalid) without a reason; [`NotFound`](ErrorKind::NotFound) when there is nothing to
     /// go back to; [`Forbidden`](ErrorKind::Forbidden), [`Conflict`](ErrorKind::Conflict),
     /// [`IllegalTransition`](ErrorKind::IllegalTransition) as with [`promote`](Self::promote); the backend's errors.
-    pub fn rollback<'a>(&'a self, prompt: &'a str, environment: &'a str, actor: &'a Actor, reason: &'a str) -> Rollback<'a> {
-        Rollback { environments: self, prompt, environment, actor, reason, to: None, expected: None }
+    pub fn rollback<'a>(
+        &'a self,
+        prompt: &'a str,
+        environment: &'a str,
+        actor: &'a Actor,
+        reason: &'a str,
+    ) -> Rollback<'a> {
+        Rollback {
+            environments: self,
+            prompt,
+            environment,
+            actor,
+            reason,
+            to: None,
+            expected: None,
+        }
     }
 
     /// How the version stands with the environment's policy: every condition, met or not, in the policy's order.
@@ -120,10 +139,20 @@ impl Environments {
     /// [`Forbidden`](ErrorKind::Forbidden) for who is no owner; [`Conflict`](ErrorKind::Conflict) when the pointer
     /// moves meanwhile; [`NotFound`](ErrorKind::NotFound) for an unknown environment or an inherited version; the
     /// backend's errors.
-    pub async fn approve(&self, version: &Version, environment: &str, actor: &Actor, note: &str) -> Result<Approval> {
+    pub async fn approve(
+        &self,
+        version: &Version,
+        environment: &str,
+        actor: &Actor,
+        note: &str,
+    ) -> Result<Approval> {
         actor.authorise(Operation::Approve)?;
         let case = self.case(version, environment, actor).await?;
-        let note = if note.trim().is_empty() { String::new() } else { check_reason("an approval's note", note)? };
+        let note = if note.trim().is_empty() {
+            String::new()
+        } else {
+            check_reason("an approval's note", note)?
+        };
         let at = self.governance.clock.now();
         let approval = Approval {
             prompt: version.prompt.clone(),
@@ -141,8 +170,17 @@ impl Environments {
             "base_revision": approval.base_revision,
             "note": approval.note,
         });
-        let audit = self.audit(actor, AuditAction::Approve, slot(&version.prompt, &case.environment), &detail);
-        let entry = ApprovalEntry { tenant: self.tenant.clone(), approval: approval.clone(), audit };
+        let audit = self.audit(
+            actor,
+            AuditAction::Approve,
+            slot(&version.prompt, &case.environment),
+            &detail,
+        );
+        let entry = ApprovalEntry {
+            tenant: self.tenant.clone(),
+            approval: approval.clone(),
+            audit,
+        };
         self.governance.environments.approve(entry).await?;
         Ok(approval)
     }
@@ -152,10 +190,13 @@ impl Environments {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) when nothing of the tenant's own is; the backend's errors.
     pub async fn get(&self, prompt: &str, environment: &str) -> Result<Pointer> {
-        let reference =
-            Reference::environment(PromptName::new(prompt)?, EnvironmentName::new(environment)?);
+        let reference = Reference::environment(PromptName::new(prompt)?, EnvironmentName::new(environment)?);
         let environment = EnvironmentName::new(environment)?;
-        let slots = self.governance.environments.slots(&self.tenant, &reference.prompt).await?;
+        let slots = self
+            .governance
+            .environments
+            .slots(&self.tenant, &reference.prompt)
+            .await?;
         slots
             .pointer(&environment)
             .cloned()
@@ -167,16 +208,29 @@ impl Environments {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a text that is no name; the backend's errors.
     pub async fn list(&self, prompt: &str) -> Result<Vec<Pointer>> {
-        Ok(self.governance.environments.slots(&self.tenant, &PromptName::new(prompt)?).await?.pointers)
+        Ok(self
+            .governance
+            .environments
+            .slots(&self.tenant, &PromptName::new(prompt)?)
+            .await?
+            .pointers)
     }
 
     /// The moves of one pointer, newest first.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a text that is no name or a cursor of another list; the backend's errors.
-    pub async fn history(&self, prompt: &str, environment: &str, page: &PageRequest) -> Result<Page<HistoryRecord>> {
+    pub async fn history(
+        &self,
+        prompt: &str,
+        environment: &str,
+        page: &PageRequest,
+    ) -> Result<Page<HistoryRecord>> {
         let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
-        self.governance.environments.history(&self.tenant, &prompt, &environment, page).await
+        self.governance
+            .environments
+            .history(&self.tenant, &prompt, &environment, page)
+            .await
     }
 
     /// Sets what an environment asks of every prompt that has no policy of its own there. An environment that is not
@@ -193,8 +247,15 @@ impl Environments {
     ///
     /// # Errors
     /// Those of [`set_policy`](Self::set_policy).
-    pub async fn set_policy_for(&self, prompt: &str, environment: &str, policy: Policy, actor: &Actor) -> Result<()> {
-        self.change_policy(environment, Some(prompt), Some(policy), actor).await
+    pub async fn set_policy_for(
+        &self,
+        prompt: &str,
+        environment: &str,
+        policy: Policy,
+        actor: &Actor,
+    ) -> Result<()> {
+        self.change_policy(environment, Some(prompt), Some(policy), actor)
+            .await
     }
 
     /// Removes an environment's policy, or that of one prompt there.
@@ -222,8 +283,15 @@ impl Environments {
                 self.known(source, &records)?;
             }
         }
-        let subject = prompt.as_ref().map_or_else(|| environment.to_string(), |prompt| slot(prompt, &environment));
-        let audit = self.audit(actor, AuditAction::SetPolicy, subject, &json!({ "policy": policy }));
+        let subject = prompt
+            .as_ref()
+            .map_or_else(|| environment.to_string(), |prompt| slot(prompt, &environment));
+        let audit = self.audit(
+            actor,
+            AuditAction::SetPolicy,
+            subject,
+            &json!({ "policy": policy }),
+        );
         let change = PolicyChange {
             tenant: self.tenant.clone(),
             environment: environment.clone(),
@@ -250,14 +318,19 @@ impl Environments {
     /// [`Invalid`](ErrorKind::Invalid) for a text that is no name; the backend's errors.
     pub async fn policy(&self, prompt: &str, environment: &str) -> Result<Policy> {
         let environment = EnvironmentName::new(environment)?;
-        let slots = self.governance.environments.slots(&self.tenant, &PromptName::new(prompt)?).await?;
+        let slots = self
+            .governance
+            .environments
+            .slots(&self.tenant, &PromptName::new(prompt)?)
+            .await?;
         Ok(slots.policy(&environment).cloned().unwrap_or_default())
     }
 
     /// Checks that an environment exists: one of the defaults, or one that has a policy.
     fn known(&self, environment: &EnvironmentName, policies: &[PolicyRecord]) -> Result<()> {
         let defaults = &self.governance.defaults;
-        if defaults.contains(environment) || policies.iter().any(|record| record.environment == *environment) {
+        if defaults.contains(environment) || policies.iter().any(|record| record.environment == *environment)
+        {
             return Ok(());
         }
         let mut names: Vec<&str> = defaults.iter().map(EnvironmentName::as_str).collect();
@@ -279,18 +352,27 @@ impl Environments {
         let governance = &self.governance;
         let environment = EnvironmentName::new(environment)?;
         own(&self.tenant, version)?;
-        let slots = governance.environments.slots(&self.tenant, &version.prompt).await?;
+        let slots = governance
+            .environments
+            .slots(&self.tenant, &version.prompt)
+            .await?;
         self.known(&environment, &slots.policies)?;
         let policy = slots.policy(&environment).cloned().unwrap_or_default();
         let content = &version.content;
-        let closure =
-            governance.compiler.closure(&self.tenant, &version.prompt, Some(version.number), content).await?;
+        let closure = governance
+            .compiler
+            .closure(&self.tenant, &version.prompt, Some(version.number), content)
+            .await?;
         // What cannot be rendered must not go live, whatever the policy says.
         governance.compiler.compile(&closure)?;
         let gate = &policy.gate;
-        let counts = gate.min_usage_count > 0 || gate.min_success_rate.is_some() || gate.min_average_rating.is_some();
+        let counts =
+            gate.min_usage_count > 0 || gate.min_success_rate.is_some() || gate.min_average_rating.is_some();
         let metrics = if counts {
-            governance.metrics.metrics(&self.tenant, &version.prompt, &closure.hash, None).await?
+            governance
+                .metrics
+                .metrics(&self.tenant, &version.prompt, &closure.hash, None)
+                .await?
         } else {
             Metrics::default()
         };
@@ -324,7 +406,15 @@ impl Environments {
                 evidence: evidence.as_ref(),
             },
         );
-        Ok(Case { environment, slots, policy, closure, revision, source, conditions })
+        Ok(Case {
+            environment,
+            slots,
+            policy,
+            closure,
+            revision,
+            source,
+            conditions,
+        })
     }
 
     async fn commit(&self, change: PointerMove) -> Result<Pointer> {
@@ -337,11 +427,20 @@ impl Environments {
             revision: pointer.revision,
         });
         // A promotion may have activated a draft.
-        self.publish(Change::VersionChanged { prompt: pointer.prompt.clone(), version: pointer.version });
+        self.publish(Change::VersionChanged {
+            prompt: pointer.prompt.clone(),
+            version: pointer.version,
+        });
         Ok(pointer)
     }
 
-    fn audit(&self, actor: &Actor, action: AuditAction, subject: String, detail: &serde_json::Value) -> AuditEntry {
+    fn audit(
+        &self,
+        actor: &Actor,
+        action: AuditAction,
+        subject: String,
+        detail: &serde_json::Value,
+    ) -> AuditEntry {
         AuditEntry {
             tenant: self.tenant.clone(),
             at: self.governance.clock.now(),
@@ -353,13 +452,18 @@ impl Environments {
     }
 
     fn publish(&self, change: Change) {
-        self.governance.events.publish(&Event { tenant: self.tenant.clone(), change });
+        self.governance.events.publish(&Event {
+            tenant: self.tenant.clone(),
+            change,
+        });
     }
 }
 
 impl fmt::Debug for Environments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Environments").field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("Environments")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
     }
 }
 
@@ -400,7 +504,15 @@ impl<'a> Promotion<'a> {
     }
 
     async fn run(self) -> Result<Pointer> {
-        let Self { environments, version, environment, actor, expected, reason, waiver } = self;
+        let Self {
+            environments,
+            version,
+            environment,
+            actor,
+            expected,
+            reason,
+            waiver,
+        } = self;
         actor.authorise(Operation::Promote)?;
         let waiver = waiver
             .map(|reason| {
@@ -408,18 +520,29 @@ impl<'a> Promotion<'a> {
                 check_reason("a waiver", reason)
             })
             .transpose()?;
-        let reason = if reason.trim().is_empty() { String::new() } else { check_reason("a promotion", &reason)? };
+        let reason = if reason.trim().is_empty() {
+            String::new()
+        } else {
+            check_reason("a promotion", &reason)?
+        };
         if version.status == Status::Archived {
-            return Err(Error::new(
-                ErrorKind::IllegalTransition,
-                format!("{version} is archived; activate it again, or save a new version"),
+            let environment = EnvironmentName::new(environment)?;
+            return Err(super::refusal::version_is_archived(
+                &version.prompt,
+                version.number,
+                &environment,
             ));
         }
         let case = environments.case(version, environment, actor).await?;
         if let Some(expected) = expected
             && expected != case.revision
         {
-            return Err(conflict(version, &case.environment, expected, case.revision));
+            return Err(super::refusal::revision_conflict(
+                &version.prompt,
+                &case.environment,
+                expected,
+                case.revision,
+            ));
         }
         if let Some(live) = case.slots.pointer(&case.environment)
             && live.version == version.number
@@ -454,7 +577,12 @@ impl<'a> Promotion<'a> {
             "waiver": waiver,
             "policy": case.policy,
         });
-        let audit = environments.audit(actor, AuditAction::Promote, slot(&version.prompt, &case.environment), &detail);
+        let audit = environments.audit(
+            actor,
+            AuditAction::Promote,
+            slot(&version.prompt, &case.environment),
+            &detail,
+        );
         environments
             .commit(PointerMove {
                 tenant: environments.tenant.clone(),
@@ -474,10 +602,6 @@ impl<'a> Promotion<'a> {
             })
             .await
     }
-}
-
-fn conflict(version: &Version, environment: &EnvironmentName, expected: u64, current: u64) -> Error {
-    super::refusal::revision_conflict(&slot(&version.prompt, environment), expected, current)
 }
 
 impl<'a> IntoFuture for Promotion<'a> {
@@ -521,7 +645,15 @@ impl<'a> Rollback<'a> {
     }
 
     async fn run(self) -> Result<Pointer> {
-        let Self { environments, prompt, environment, actor, reason, to, expected } = self;
+        let Self {
+            environments,
+            prompt,
+            environment,
+            actor,
+            reason,
+            to,
+            expected,
+        } = self;
         actor.authorise(Operation::Rollback)?;
         let reason = check_reason("a rollback", reason)?;
         let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
@@ -542,14 +674,22 @@ impl<'a> Rollback<'a> {
         if let Some(expected) = expected
             && expected != live.revision
         {
-            return Err(super::refusal::revision_conflict(&slot(&prompt, &environment), expected, live.revision));
+            return Err(super::refusal::revision_conflict(
+                &prompt,
+                &environment,
+                expected,
+                live.revision,
+            ));
         }
         let moves = environments.moves(&prompt, &environment).await?;
         let to = match to {
             None => predecessor(moves).ok_or_else(|| {
                 Error::new(
                     ErrorKind::NotFound,
-                    format!("nothing was live in {environment} before {prompt} {}; promote another version", live.version),
+                    format!(
+                        "nothing was live in {environment} before {prompt} {}; promote another version",
+                        live.version
+                    ),
                 )
             })?,
             Some(to) if to == live.version => {
@@ -564,13 +704,24 @@ impl<'a> Rollback<'a> {
             }
         };
         let reference = Reference::version(prompt.clone(), to);
-        let lookups = governance.prompts.find(tenant, std::slice::from_ref(&reference)).await?;
+        let lookups = governance
+            .prompts
+            .find(tenant, std::slice::from_ref(&reference))
+            .await?;
         let version = match lookups.into_iter().next() {
             Some(Lookup::Found(found)) => found.version,
             Some(Lookup::Missing(missing)) => return Err(missing.error(tenant, &reference)),
-            None => return Err(Error::new(ErrorKind::Backend, "the store answered nothing where a version was asked for")),
+            None => {
+                return Err(Error::new(
+                    ErrorKind::Backend,
+                    "the store answered nothing where a version was asked for",
+                ));
+            }
         };
-        let closure = governance.compiler.closure(tenant, &prompt, Some(to), &version.content).await?;
+        let closure = governance
+            .compiler
+            .closure(tenant, &prompt, Some(to), &version.content)
+            .await?;
         let detail = json!({
             "from": live.version,
             "to": to,
@@ -610,7 +761,11 @@ impl Environments {
         let mut moves = Vec::new();
         let mut page = PageRequest::first(PageRequest::MAX_LIMIT);
         loop {
-            let records = self.governance.environments.history(&self.tenant, prompt, environment, &page).await?;
+            let records = self
+                .governance
+                .environments
+                .history(&self.tenant, prompt, environment, &page)
+                .await?;
             moves.extend(records.items.iter().map(|record| (record.kind, record.to)));
             match records.next {
                 Some(cursor) => page = page.after(cursor),

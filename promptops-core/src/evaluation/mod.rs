@@ -1,6 +1,7 @@
 //! What is known about a version before it ships: so far the evidence that gates rest on.
 
 mod evidence;
+pub mod refusal;
 mod service;
 mod store;
 

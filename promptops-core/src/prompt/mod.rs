@@ -1,23 +1,33 @@
 //! Prompts: content, identity, versions, lineage, differences.
 
 mod analysis;
+mod check;
 mod content;
+pub mod diff;
 mod draft;
 mod reference;
+pub mod refusal;
 mod schema;
+mod service;
 mod store;
+mod tenancy;
 mod version;
 
 pub use analysis::{ContentAnalysis, MessageTemplateRef, SnippetUse, VariableUse};
+pub use check::ContentCheck;
 pub use content::{
     Body, ChatItem, Content, MessageRole, ModelSettings, Tool, assistant, closure_hash, developer,
     placeholder, system, user,
 };
+pub use diff::{Changelog, DiffOptions, PromptDiff};
 pub use draft::Draft;
 pub use reference::{Reference, Selector, SnippetReference};
 pub use schema::InputSchema;
+pub(crate) use service::own;
+pub use service::{Authoring, Prompts};
 pub use store::{
     Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, Saved, StatusChange, Store, TagsChange,
     VersionFilter,
 };
+pub use tenancy::Tenants;
 pub use version::{PromptRecord, Status, Version};

@@ -18,7 +18,8 @@ use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{
-    Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Tag, TenantId, VersionNumber,
+    Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Tag, TenantId,
+    VersionNumber,
 };
 
 /// Most bytes of a version's message.
@@ -79,7 +80,9 @@ impl Prompts {
             .semver
             .map(|text| {
                 semver::Version::parse(&text).map_err(|e| {
-                    invalid(format!("{text:?} is no semantic version: {e}; expected the form 1.4.0"))
+                    invalid(format!(
+                        "{text:?} is no semantic version: {e}; expected the form 1.4.0"
+                    ))
                 })
             })
             .transpose()?;
@@ -89,17 +92,29 @@ impl Prompts {
         if let Some(schema) = &content.output_schema {
             InputSchema::compile("the output schema", schema)?;
         }
-        self.authoring.check.check(&self.tenant, &prompt, None, &content).await?;
+        self.authoring
+            .check
+            .check(&self.tenant, &prompt, None, &content)
+            .await?;
         let analysis = ContentAnalysis::of(&prompt, None, &content)?;
         let mut includes: Vec<(String, PromptName)> = analysis
             .includes()
             .iter()
-            .map(|include| (include.written.clone(), include.reference.reference().prompt.clone()))
+            .map(|include| {
+                (
+                    include.written.clone(),
+                    include.reference.reference().prompt.clone(),
+                )
+            })
             .collect();
         includes.sort_unstable();
         includes.dedup();
         let hash = content.hash();
-        let status = if draft.active { Status::Active } else { Status::Draft };
+        let status = if draft.active {
+            Status::Active
+        } else {
+            Status::Draft
+        };
         let created_at = self.authoring.clock.now();
         let detail = json!({
             "hash": hash,
@@ -107,7 +122,12 @@ impl Prompts {
             "message": message,
             "status": status,
         });
-        let audit = self.audit(author.clone(), AuditAction::SaveVersion, prompt.to_string(), &detail);
+        let audit = self.audit(
+            author.clone(),
+            AuditAction::SaveVersion,
+            prompt.to_string(),
+            &detail,
+        );
         let saved = self
             .authoring
             .store
@@ -141,11 +161,18 @@ impl Prompts {
     /// no reference; [`Corrupt`](ErrorKind::Corrupt) for a version that was changed; the backend's errors.
     pub async fn get(&self, reference: impl AsRef<str>) -> Result<Version> {
         let reference: Reference = reference.as_ref().parse()?;
-        let lookups = self.authoring.store.find(&self.tenant, std::slice::from_ref(&reference)).await?;
+        let lookups = self
+            .authoring
+            .store
+            .find(&self.tenant, std::slice::from_ref(&reference))
+            .await?;
         match lookups.into_iter().next() {
             Some(Lookup::Found(found)) => Ok(Arc::unwrap_or_clone(found.version)),
             Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, &reference)),
-            None => Err(Error::new(ErrorKind::Backend, "the store answered no reference where one was asked for")),
+            None => Err(Error::new(
+                ErrorKind::Backend,
+                "the store answered no reference where one was asked for",
+            )),
         }
     }
 
@@ -155,9 +182,13 @@ impl Prompts {
     /// [`NotFound`](ErrorKind::NotFound) when the tenant itself has no such prompt; the backend's errors.
     pub async fn info(&self, name: impl AsRef<str>) -> Result<PromptRecord> {
         let name = PromptName::new(name)?;
-        self.authoring.store.prompt(&self.tenant, &name).await?.ok_or_else(|| {
-            super::store::Missing::Prompt.error(&self.tenant, &Reference::latest(name.clone()))
-        })
+        self.authoring
+            .store
+            .prompt(&self.tenant, &name)
+            .await?
+            .ok_or_else(|| {
+                super::store::Missing::Prompt.error(&self.tenant, &Reference::latest(name.clone()))
+            })
     }
 
     /// The tenant's own prompts, by name.
@@ -165,7 +196,10 @@ impl Prompts {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a cursor of another list; the backend's errors.
     pub async fn list(&self, filter: &PromptFilter, page: &PageRequest) -> Result<Page<PromptRecord>> {
-        self.authoring.store.list_prompts(&self.tenant, filter, page).await
+        self.authoring
+            .store
+            .list_prompts(&self.tenant, filter, page)
+            .await
     }
 
     /// The versions of a prompt, newest first.
@@ -178,7 +212,10 @@ impl Prompts {
         filter: &VersionFilter,
         page: &PageRequest,
     ) -> Result<Page<Version>> {
-        self.authoring.store.list_versions(&self.tenant, &PromptName::new(name)?, filter, page).await
+        self.authoring
+            .store
+            .list_versions(&self.tenant, &PromptName::new(name)?, filter, page)
+            .await
     }
 
     /// Makes a draft active, or takes an archived version back into use.
@@ -189,7 +226,10 @@ impl Prompts {
         actor.authorise(Operation::Author)?;
         self.own(version)?;
         let number = Some(version.number);
-        self.authoring.check.check(&self.tenant, &version.prompt, number, &version.content).await?;
+        self.authoring
+            .check
+            .check(&self.tenant, &version.prompt, number, &version.content)
+            .await?;
         self.set_status(version, Status::Active, actor).await
     }
 
@@ -205,8 +245,12 @@ impl Prompts {
     }
 
     async fn set_status(&self, version: &Version, to: Status, actor: &Actor) -> Result<Version> {
-        let audit =
-            self.audit(actor.clone(), AuditAction::SetStatus, version.to_string(), &json!({ "status": to }));
+        let audit = self.audit(
+            actor.clone(),
+            AuditAction::SetStatus,
+            version.to_string(),
+            &json!({ "status": to }),
+        );
         let changed = self
             .authoring
             .store
@@ -235,9 +279,21 @@ impl Prompts {
         actor.authorise(Operation::Author)?;
         let prompt = PromptName::new(name)?;
         let tags = tags.into_iter().map(Tag::new).collect::<Result<Vec<_>>>()?;
-        let audit =
-            self.audit(actor.clone(), AuditAction::SetTags, prompt.to_string(), &json!({ "tags": tags }));
-        self.authoring.store.set_tags(TagsChange { tenant: self.tenant.clone(), prompt, tags, audit }).await
+        let audit = self.audit(
+            actor.clone(),
+            AuditAction::SetTags,
+            prompt.to_string(),
+            &json!({ "tags": tags }),
+        );
+        self.authoring
+            .store
+            .set_tags(TagsChange {
+                tenant: self.tenant.clone(),
+                prompt,
+                tags,
+                audit,
+            })
+            .await
     }
 
     /// The tenant's own versions that include a snippet directly.
@@ -245,14 +301,22 @@ impl Prompts {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a cursor of another list; the backend's errors.
     pub async fn dependents(&self, snippet: impl AsRef<str>, page: &PageRequest) -> Result<Page<Dependent>> {
-        self.authoring.store.dependents(&self.tenant, &PromptName::new(snippet)?, page).await
+        self.authoring
+            .store
+            .dependents(&self.tenant, &PromptName::new(snippet)?, page)
+            .await
     }
 
     /// What changed from one version to another.
     ///
     /// # Errors
     /// Those of [`get`](Self::get).
-    pub async fn diff(&self, from: impl AsRef<str>, to: impl AsRef<str>, options: &DiffOptions) -> Result<PromptDiff> {
+    pub async fn diff(
+        &self,
+        from: impl AsRef<str>,
+        to: impl AsRef<str>,
+        options: &DiffOptions,
+    ) -> Result<PromptDiff> {
         let (from, to) = (self.get(from).await?, self.get(to).await?);
         Ok(PromptDiff::between(&from, &to, options))
     }
@@ -267,15 +331,18 @@ impl Prompts {
         name: impl AsRef<str>,
         from: VersionNumber,
         to: VersionNumber,
-        options: &DiffOptions,
     ) -> Result<Changelog> {
         let prompt = PromptName::new(name)?;
         if from >= to {
-            return Err(invalid(format!("a changelog goes from an older version to a newer one, not from {from} to {to}")));
+            return Err(invalid(format!(
+                "a changelog goes from an older version to a newer one, not from {from} to {to}"
+            )));
         }
         let between = (to.get() - from.get()) as usize + 1;
         if between > MAX_CHANGELOG {
-            return Err(invalid(format!("{between} versions from {from} to {to}; at most {MAX_CHANGELOG} are allowed")));
+            return Err(invalid(format!(
+                "{between} versions from {from} to {to}; at most {MAX_CHANGELOG} are allowed"
+            )));
         }
         let references: Vec<Reference> = (from.get()..=to.get())
             .map(|number| Ok(Reference::version(prompt.clone(), VersionNumber::new(number)?)))
@@ -288,7 +355,7 @@ impl Prompts {
                 Lookup::Missing(missing) => return Err(missing.error(&self.tenant, reference)),
             }
         }
-        Ok(Changelog::between(&versions, options))
+        Ok(Changelog::between(&versions))
     }
 
     fn own(&self, version: &Version) -> Result<()> {
@@ -313,14 +380,22 @@ impl Prompts {
     }
 
     fn publish(&self, prompt: &PromptName, version: VersionNumber) {
-        let change = Change::VersionChanged { prompt: prompt.clone(), version };
-        self.authoring.events.publish(&Event { tenant: self.tenant.clone(), change });
+        let change = Change::VersionChanged {
+            prompt: prompt.clone(),
+            version,
+        };
+        self.authoring.events.publish(&Event {
+            tenant: self.tenant.clone(),
+            change,
+        });
     }
 }
 
 impl fmt::Debug for Prompts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prompts").field("tenant", &self.tenant).finish_non_exhaustive()
+        f.debug_struct("Prompts")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
     }
 }
 
@@ -344,7 +419,9 @@ impl super::store::Missing {
         let what = match (self, &reference.selector) {
             (Self::Prompt, _) => format!("the prompt {prompt} does not exist; save a version of it first"),
             (Self::ActiveVersion, _) => {
-                format!("the prompt {prompt} has no active version; activate one, or name a version or environment")
+                format!(
+                    "the prompt {prompt} has no active version; activate one, or name a version or environment"
+                )
             }
             (Self::Promotion, Selector::Environment(environment)) => {
                 format!("nothing of {prompt} is live in {environment}; promote a version there")

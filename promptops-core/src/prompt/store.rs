@@ -9,6 +9,7 @@ use super::reference::Reference;
 use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::AuditEntry;
 use crate::base::error::Result;
+use crate::base::page::foreign_cursor;
 use crate::base::tenancy::ParentChange;
 use crate::base::{
     Actor, ContentHash, Page, PageRequest, PromptName, Tag, TenantId, Timestamp, VersionNumber,
@@ -132,8 +133,8 @@ pub enum Lookup {
     Missing(Missing),
 }
 
-/// A version that includes a snippet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A version that includes a snippet. The order of its fields is the order of [`Store::dependents`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Dependent {
     /// The prompt that includes it.
     pub prompt: PromptName,
@@ -141,6 +142,32 @@ pub struct Dependent {
     pub number: VersionNumber,
     /// The include as written.
     pub reference: String,
+}
+
+impl Dependent {
+    /// The cursor of a page that ends here, for backends that have no better one.
+    #[must_use]
+    pub fn cursor(&self) -> String {
+        // Neither a name nor a number holds a space; the reference may, and is last.
+        format!("{} {} {}", self.prompt, self.number.get(), self.reference)
+    }
+
+    /// Reads what [`cursor`](Self::cursor) made.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) for anything else.
+    pub fn from_cursor(cursor: &str) -> Result<Self> {
+        let parse = || {
+            let (prompt, rest) = cursor.split_once(' ')?;
+            let (number, reference) = rest.split_once(' ')?;
+            Some(Self {
+                prompt: PromptName::new(prompt).ok()?,
+                number: VersionNumber::new(number.parse().ok()?).ok()?,
+                reference: reference.to_owned(),
+            })
+        };
+        parse().ok_or_else(|| foreign_cursor(cursor))
+    }
 }
 
 /// Keeps prompts and versions.

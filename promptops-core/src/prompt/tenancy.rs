@@ -45,8 +45,17 @@ impl Tenants {
             subject: tenant.to_string(),
             detail: json!({ "parent": parent }).to_string(),
         };
-        self.store().set_parent(ParentChange { tenant: tenant.clone(), parent, audit }).await?;
-        self.0.events.publish(&Event { tenant, change: Change::ParentChanged });
+        self.store()
+            .set_parent(ParentChange {
+                tenant: tenant.clone(),
+                parent,
+                audit,
+            })
+            .await?;
+        self.0.events.publish(&Event {
+            tenant,
+            change: Change::ParentChanged,
+        });
         Ok(())
     }
 

@@ -37,7 +37,15 @@ impl Compiler {
         content: &Arc<Content>,
     ) -> Result<Closure> {
         let content = Arc::clone(content);
-        Closure::resolve(tenant, prompt, version, content, self.snippets.as_ref(), &self.snippet_limits).await
+        Closure::resolve(
+            tenant,
+            prompt,
+            version,
+            content,
+            self.snippets.as_ref(),
+            &self.snippet_limits,
+        )
+        .await
     }
 
     /// Makes a closure ready to render.
@@ -58,7 +66,8 @@ impl ContentCheck for Compiler {
         version: Option<VersionNumber>,
         content: &Arc<Content>,
     ) -> Result<()> {
-        self.compile(&self.closure(tenant, prompt, version, content).await?).map(drop)
+        self.compile(&self.closure(tenant, prompt, version, content).await?)
+            .map(drop)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod closure;
 mod compiled;
+mod compiler;
 mod engine;
 mod fuel;
 mod guard;
@@ -12,6 +13,7 @@ mod snippet;
 
 pub use closure::{Closure, Snippet, SnippetLimits};
 pub use compiled::{CompiledPrompt, Parameter};
+pub use compiler::Compiler;
 pub use limits::RenderLimits;
 pub use message::{Message, MessageContent, Rendered};
 pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
