@@ -10,8 +10,9 @@ pub mod observation;
 pub mod ops;
 pub mod prompt;
 pub mod render;
+pub mod resolve;
 pub mod template;
 
 pub use base::error::{Error, ErrorKind, Result};
 pub use memory::MemoryBackend;
-pub use ops::{Backend, Stores};
+pub use ops::{Backend, PromptOps, Stores, Tenant};

@@ -119,6 +119,17 @@ name_type! {
     DatasetName, check_dataset
 }
 
+impl EnvironmentName {
+    /// The environments that a tenant has unless the host says otherwise: dev, staging, production.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        ["dev", "staging", "production"]
+            .into_iter()
+            .map(|name| Self(Arc::from(name)))
+            .collect()
+    }
+}
+
 fn check_length(what: &str, text: &str) -> Result<()> {
     if text.is_empty() {
         return Err(invalid(format!(

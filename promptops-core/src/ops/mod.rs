@@ -1,5 +1,9 @@
 //! The way in: the builder, the tenant's handle, and the stores they are built on.
 
+mod builder;
 mod stores;
+mod tenant;
 
+pub use builder::{Builder, PromptOps};
 pub use stores::{Backend, Stores};
+pub use tenant::Tenant;

@@ -350,6 +350,13 @@ impl Content {
     }
 }
 
+/// A text prompt.
+impl From<&str> for Content {
+    fn from(template: &str) -> Self {
+        Self::text(template)
+    }
+}
+
 impl ModelSettings {
     fn check(&self) -> Result<()> {
         if let Some(t) = self.temperature

@@ -1,0 +1,205 @@
+//! Wiring: which store, which clock, which limits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::stores::Stores;
+use super::tenant::Tenant;
+use crate::base::error::Result;
+use crate::base::{Clock, EnvironmentName, EventBus, LocalBus, Spawn, SystemClock, TenantId, TokioSpawn};
+use crate::environment::Governance;
+use crate::prompt::{Authoring, Tenants};
+use crate::render::{Compiler, RenderLimits, SnippetLimits, SnippetResolver, StoreSnippets};
+use crate::resolve::{CacheStats, ResolveSettings, Resolver};
+
+/// Prompts operated like releases. Cheap to clone; one per process and database is enough.
+#[derive(Clone)]
+pub struct PromptOps {
+    pub(super) stores: Stores,
+    pub(super) authoring: Authoring,
+    pub(super) governance: Governance,
+    pub(super) resolver: Resolver,
+    pub(super) events: Arc<dyn EventBus>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl PromptOps {
+    /// Starts with where everything is kept: a backend, or [`Stores`] of several.
+    pub fn builder(stores: impl Into<Stores>) -> Builder {
+        Builder {
+            stores: stores.into(),
+            clock: None,
+            spawn: None,
+            events: None,
+            snippets: None,
+            environments: None,
+            resolve: ResolveSettings::default(),
+            render_limits: RenderLimits::default(),
+            snippet_limits: SnippetLimits::default(),
+        }
+    }
+
+    /// A tenant's handle, through which all its data is reached. Nothing is read or written by it.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a text that is no tenant id.
+    pub fn tenant(&self, id: impl AsRef<str>) -> Result<Tenant> {
+        Ok(Tenant::new(self.clone(), TenantId::new(id)?))
+    }
+
+    /// Which tenant inherits from which.
+    #[must_use]
+    pub fn tenants(&self) -> Tenants {
+        Tenants::new(self.authoring.clone())
+    }
+
+    /// The bus on which changes are told, to listen to or to feed from other processes.
+    #[must_use]
+    pub fn events(&self) -> &Arc<dyn EventBus> {
+        &self.events
+    }
+
+    /// What the resolver's cache holds and did.
+    #[must_use]
+    pub fn cache_stats(&self) -> CacheStats {
+        self.resolver.stats()
+    }
+}
+
+impl fmt::Debug for PromptOps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PromptOps")
+            .field("cache", &self.cache_stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Says how a [`PromptOps`] is to work; everything has a default.
+#[must_use = "call `build`"]
+pub struct Builder {
+    stores: Stores,
+    clock: Option<Arc<dyn Clock>>,
+    spawn: Option<Arc<dyn Spawn>>,
+    events: Option<Arc<dyn EventBus>>,
+    snippets: Option<Arc<dyn SnippetResolver>>,
+    environments: Option<Vec<EnvironmentName>>,
+    resolve: ResolveSettings,
+    render_limits: RenderLimits,
+    snippet_limits: SnippetLimits,
+}
+
+impl Builder {
+    /// Takes time from here. Default: the machine's clocks.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Runs background work here. Default: on the tokio runtime of the thread that asks for it.
+    pub fn spawn(mut self, spawn: Arc<dyn Spawn>) -> Self {
+        self.spawn = Some(spawn);
+        self
+    }
+
+    /// Tells changes here. Default: a [`LocalBus`].
+    pub fn events(mut self, events: Arc<dyn EventBus>) -> Self {
+        self.events = Some(events);
+        self
+    }
+
+    /// Takes snippets from here. Default: from the store.
+    pub fn snippets(mut self, snippets: Arc<dyn SnippetResolver>) -> Self {
+        self.snippets = Some(snippets);
+        self
+    }
+
+    /// The environments that every tenant has. Default: dev, staging, production.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a text that is no name of an environment.
+    pub fn environments<T: AsRef<str>>(mut self, names: impl IntoIterator<Item = T>) -> Result<Self> {
+        self.environments = Some(
+            names
+                .into_iter()
+                .map(EnvironmentName::new)
+                .collect::<Result<_>>()?,
+        );
+        Ok(self)
+    }
+
+    /// How resolving behaves.
+    pub fn resolve_settings(mut self, settings: ResolveSettings) -> Self {
+        self.resolve = settings;
+        self
+    }
+
+    /// How much a rendering may cost.
+    pub fn render_limits(mut self, limits: RenderLimits) -> Self {
+        self.render_limits = limits;
+        self
+    }
+
+    /// How far snippets may reach.
+    pub fn snippet_limits(mut self, limits: SnippetLimits) -> Self {
+        self.snippet_limits = limits;
+        self
+    }
+
+    /// Puts it together. Nothing is read or written by it.
+    #[must_use]
+    pub fn build(self) -> PromptOps {
+        let stores = self.stores;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let spawn = self.spawn.unwrap_or_else(|| Arc::new(TokioSpawn));
+        let events = self.events.unwrap_or_else(|| Arc::new(LocalBus::new()));
+        let snippets = self
+            .snippets
+            .unwrap_or_else(|| Arc::new(StoreSnippets::new(stores.prompts.clone())));
+        let defaults = self.environments.unwrap_or_else(EnvironmentName::defaults);
+        let compiler = Compiler {
+            snippets,
+            snippet_limits: self.snippet_limits,
+            render_limits: self.render_limits,
+        };
+        let authoring = Authoring {
+            store: stores.prompts.clone(),
+            check: Arc::new(compiler.clone()),
+            events: events.clone(),
+            clock: clock.clone(),
+        };
+        let governance = Governance {
+            environments: stores.environments.clone(),
+            prompts: stores.prompts.clone(),
+            metrics: stores.metrics.clone(),
+            evaluations: stores.evaluations.clone(),
+            compiler: compiler.clone(),
+            events: events.clone(),
+            clock: clock.clone(),
+            defaults: defaults.into(),
+        };
+        let resolver = Resolver::new(
+            stores.prompts.clone(),
+            compiler,
+            events.as_ref(),
+            clock.clone(),
+            spawn,
+            self.resolve,
+        );
+        PromptOps {
+            stores,
+            authoring,
+            governance,
+            resolver,
+            events,
+            clock,
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("resolve", &self.resolve)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! A tenant's handle.
+
+use std::fmt;
+
+use super::builder::PromptOps;
+use crate::base::TenantId;
+use crate::base::audit::Audit;
+use crate::base::error::Result;
+use crate::environment::Environments;
+use crate::evaluation::Evaluations;
+use crate::observation::MetricsService;
+use crate::prompt::Prompts;
+use crate::resolve::{Resolve, Resolved};
+
+/// One tenant's prompts and everything about them. Cheap to clone.
+#[derive(Clone)]
+pub struct Tenant {
+    ops: PromptOps,
+    id: TenantId,
+}
+
+impl Tenant {
+    pub(super) fn new(ops: PromptOps, id: TenantId) -> Self {
+        Self { ops, id }
+    }
+
+    /// The tenant's id.
+    #[must_use]
+    pub fn id(&self) -> &TenantId {
+        &self.id
+    }
+
+    /// Authoring: save, find, tag, activate, archive, diff.
+    #[must_use]
+    pub fn prompts(&self) -> Prompts {
+        Prompts::new(self.ops.authoring.clone(), self.id.clone())
+    }
+
+    /// Governing: promote, roll back, approve, policies, history.
+    #[must_use]
+    pub fn environments(&self) -> Environments {
+        Environments::new(self.ops.governance.clone(), self.id.clone())
+    }
+
+    /// Feedback and what it adds up to.
+    #[must_use]
+    pub fn metrics(&self) -> MetricsService {
+        MetricsService::new(
+            self.ops.stores.metrics.clone(),
+            self.ops.clock.clone(),
+            self.id.clone(),
+        )
+    }
+
+    /// Evidence from evaluations.
+    #[must_use]
+    pub fn evaluations(&self) -> Evaluations {
+        Evaluations::new(
+            self.ops.stores.evaluations.clone(),
+            self.ops.clock.clone(),
+            self.id.clone(),
+        )
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        Audit::new(self.ops.stores.audit.clone(), self.id.clone())
+    }
+
+    /// Resolves a reference: `support/triage@production`, `support/triage@v3`, `support/triage@sha256:…`, or
+    /// `support/triage` for the latest active version. Warm, this does no I/O and allocates nothing.
+    ///
+    /// Must be awaited on a tokio runtime with time enabled.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::ErrorKind::NotFound) saying what is missing; [`Invalid`](crate::ErrorKind::Invalid) for a
+    /// text that is no reference; [`Unavailable`](crate::ErrorKind::Unavailable) when the store cannot be reached and
+    /// nothing is known from before; [`Corrupt`](crate::ErrorKind::Corrupt) for a version that was changed.
+    pub fn resolve<'a, R: AsRef<str> + ?Sized>(&'a self, reference: &'a R) -> Resolve<'a> {
+        Resolve::new(&self.ops.resolver, &self.id, reference.as_ref())
+    }
+
+    /// Resolves without waiting, for callers that cannot: what is known now, stale or not.
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) when nothing is known yet; it is then loaded behind, where a
+    /// runtime is at hand.
+    pub fn try_resolve(&self, reference: impl AsRef<str>) -> Result<Resolved> {
+        self.resolve(&reference).try_now()
+    }
+}
+
+impl fmt::Debug for Tenant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tenant")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}

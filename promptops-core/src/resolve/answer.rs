@@ -1,0 +1,175 @@
+//! What resolving and rendering hand out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::cache::Entry;
+use crate::base::ClosureHash;
+use crate::base::error::{Error, Result};
+use crate::observation::Stamp;
+use crate::prompt::{ModelSettings, Tool, Version};
+use crate::render::{Message, Parameter, Rendered};
+
+/// A prompt ready to render. Cheap to clone; keeps what it was resolved to, whatever is promoted meanwhile.
+#[derive(Clone)]
+pub struct Resolved {
+    entry: Arc<Entry>,
+    stale: Option<Duration>,
+}
+
+impl Resolved {
+    pub(super) fn fresh(entry: Arc<Entry>) -> Self {
+        Self { entry, stale: None }
+    }
+
+    pub(super) fn stale(entry: Arc<Entry>, age: Duration) -> Self {
+        Self {
+            entry,
+            stale: Some(age),
+        }
+    }
+
+    /// Renders it: pass a struct, a map, or `serde_json::json!({…})`.
+    ///
+    /// # Errors
+    /// [`Template`](crate::ErrorKind::Template) with prompt, version, message, line and column, for a missing
+    /// variable, a value of a wrong kind, or a limit that is broken; [`Invalid`](crate::ErrorKind::Invalid) for
+    /// parameters that are no map or do not fit the input schema.
+    pub fn render<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Answer> {
+        let rendered = self.entry.shared.compiled.render(parameters)?;
+        let is_text = matches!(rendered, Rendered::Text(_));
+        Ok(Answer {
+            messages: rendered.into_messages(),
+            is_text,
+            resolved: self.clone(),
+        })
+    }
+
+    /// What to echo with everything that is recorded about the answer.
+    #[must_use]
+    pub fn stamp(&self) -> &Stamp {
+        &self.entry.stamp
+    }
+
+    /// The version; `None` when it is the caller's fallback.
+    #[must_use]
+    pub fn version(&self) -> Option<&Arc<Version>> {
+        self.entry.shared.version.as_ref()
+    }
+
+    /// The pointer's revision, for a reference by environment.
+    #[must_use]
+    pub fn revision(&self) -> Option<u64> {
+        self.entry.revision
+    }
+
+    /// The identity of the text with all its snippets.
+    #[must_use]
+    pub fn closure_hash(&self) -> ClosureHash {
+        self.entry.stamp.closure_hash
+    }
+
+    /// How long ago the store last confirmed it, when that is longer than it counts as fresh, or a change is known
+    /// of that could not be loaded; `None` for a fresh one.
+    #[must_use]
+    pub fn staleness(&self) -> Option<Duration> {
+        self.stale
+    }
+
+    /// Why it is stale or a fallback: the error of the last load.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.entry.failure()
+    }
+
+    /// Whether it is the caller's fallback.
+    #[must_use]
+    pub fn is_fallback(&self) -> bool {
+        self.entry.shared.version.is_none()
+    }
+
+    /// The parameters that it takes.
+    #[must_use]
+    pub fn parameters(&self) -> &[Parameter] {
+        self.entry.shared.compiled.parameters()
+    }
+
+    /// How the model is to be called.
+    #[must_use]
+    pub fn settings(&self) -> &ModelSettings {
+        &self.entry.shared.compiled.content().settings
+    }
+
+    /// Functions that the model may call.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.entry.shared.compiled.content().tools
+    }
+
+    /// The JSON Schema of the answer.
+    #[must_use]
+    pub fn output_schema(&self) -> Option<&serde_json::Value> {
+        self.entry.shared.compiled.content().output_schema.as_ref()
+    }
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved")
+            .field("stamp", self.stamp())
+            .field("staleness", &self.stale)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A rendered prompt, and what it was rendered from.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    messages: Vec<Message>,
+    is_text: bool,
+    resolved: Resolved,
+}
+
+impl Answer {
+    /// The messages for the model. A text prompt is one user message.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The messages, taken out.
+    #[must_use]
+    pub fn into_messages(self) -> Vec<Message> {
+        self.messages
+    }
+
+    /// The text of a text prompt; `None` for a chat.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.messages
+            .first()
+            .filter(|_| self.is_text)
+            .and_then(Message::text)
+    }
+
+    /// What to echo with everything that is recorded about the answer.
+    #[must_use]
+    pub fn stamp(&self) -> &Stamp {
+        self.resolved.stamp()
+    }
+
+    /// What it was rendered from: version, settings, tools, staleness.
+    #[must_use]
+    pub fn resolved(&self) -> &Resolved {
+        &self.resolved
+    }
+
+    /// See [`Resolved::staleness`].
+    #[must_use]
+    pub fn staleness(&self) -> Option<Duration> {
+        self.resolved.staleness()
+    }
+}

@@ -1,0 +1,23 @@
+//! The request path: from a reference to a prompt ready to render, without I/O when warm.
+//!
+//! ```text
+//! request ──▶ cache ──fresh──▶ Resolved ──render──▶ Answer
+//!               │ aged: served as it is, refreshed behind
+//!               │ invalid or absent
+//!               ▼
+//!            loader ──(one flight per key)──▶ store, snippets, compiler
+//!               │ fails: the last known good, marked stale
+//! ```
+
+mod answer;
+mod cache;
+mod loader;
+mod request;
+mod resolver;
+mod settings;
+mod shelf;
+
+pub use answer::{Answer, Resolved};
+pub use request::{Resolve, ResolveFuture};
+pub use resolver::{CacheStats, Resolver};
+pub use settings::ResolveSettings;

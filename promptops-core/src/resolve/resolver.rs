@@ -1,0 +1,292 @@
+//! The resolver: the cache, the loader, and what happens between them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::answer::Resolved;
+use super::cache::{Entries, Entry, Key, KeyRef};
+use super::loader::Loader;
+use super::settings::ResolveSettings;
+use super::shelf::{Shelf, Touched};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{Change, Clock, Event, EventBus, EventListener, Spawn, TenantId};
+use crate::prompt::{Content, Store};
+use crate::render::Compiler;
+
+/// Resolves references for all tenants. Shared by all their handles.
+#[derive(Clone)]
+pub struct Resolver(Arc<Inner>);
+
+struct Inner {
+    entries: Entries,
+    shelf: Mutex<Shelf>,
+    loader: Loader,
+    spawn: Arc<dyn Spawn>,
+    settings: ResolveSettings,
+    loads: AtomicU64,
+    failed_loads: AtomicU64,
+    evictions: AtomicU64,
+}
+
+/// What the cache holds and did, for a host's metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// References kept.
+    pub entries: usize,
+    /// Bytes of compiled prompts kept, by estimate.
+    pub bytes: usize,
+    /// Loads so far.
+    pub loads: u64,
+    /// Loads that failed.
+    pub failed_loads: u64,
+    /// References given up for lack of room.
+    pub evictions: u64,
+}
+
+/// What the cache says of a key.
+enum Warm {
+    Ready(Resolved),
+    /// A change is known of; what was known before is at hand.
+    Invalid(Arc<Entry>),
+    Absent,
+}
+
+impl Resolver {
+    /// A resolver on a store, hearing of changes from the bus.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        compiler: Compiler,
+        events: &dyn EventBus,
+        clock: Arc<dyn Clock>,
+        spawn: Arc<dyn Spawn>,
+        settings: ResolveSettings,
+    ) -> Self {
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let inner = Arc::new(Inner {
+            entries: Entries::default(),
+            shelf: Mutex::default(),
+            loader: Loader {
+                store,
+                compiler,
+                clock,
+                timeout: settings.load_timeout,
+                bytes,
+            },
+            spawn,
+            settings,
+            loads: AtomicU64::new(0),
+            failed_loads: AtomicU64::new(0),
+            evictions: AtomicU64::new(0),
+        });
+        let listener: Arc<dyn EventListener> = inner.clone();
+        let listener: Weak<dyn EventListener> = Arc::downgrade(&listener);
+        events.subscribe(listener);
+        Self(inner)
+    }
+
+    /// What is known, without waiting: fresh, or marked stale while it is refreshed behind. `None` when nothing is
+    /// known yet.
+    pub(super) fn warm(&self, tenant: &TenantId, reference: &str) -> Option<Resolved> {
+        match self.0.warm(tenant, reference) {
+            Warm::Ready(resolved) => Some(resolved),
+            Warm::Invalid(entry) => Some(self.stale(tenant, reference, entry)),
+            Warm::Absent => None,
+        }
+    }
+
+    /// The last known good, while it is refreshed behind.
+    fn stale(&self, tenant: &TenantId, reference: &str, entry: Arc<Entry>) -> Resolved {
+        let now = self.0.loader.now_ms();
+        if entry.may_retry(now) {
+            Inner::refresh_behind(&self.0, tenant, reference, &entry);
+        }
+        let age = entry.age(now);
+        Resolved::stale(entry, age)
+    }
+
+    /// What is fresh, or was fresh until lately; `None` when the store must be asked first.
+    pub(super) fn ready(&self, tenant: &TenantId, reference: &str) -> Option<Resolved> {
+        match self.0.warm(tenant, reference) {
+            Warm::Ready(resolved) => Some(resolved),
+            Warm::Invalid(_) | Warm::Absent => None,
+        }
+    }
+
+    /// Starts loading a key behind the caller's back.
+    pub(super) fn load_behind(&self, tenant: &TenantId, reference: &str) {
+        let inner = Arc::clone(&self.0);
+        let key = Arc::new(Key {
+            tenant: tenant.clone(),
+            reference: reference.into(),
+        });
+        self.0.spawn.spawn(Box::pin(async move {
+            // Whoever asks next sees the result, or the error of a load of its own.
+            let _ = inner.load(&key).await;
+        }));
+    }
+
+    /// Asks the store where the cache cannot answer; falls back to the last known good, then to the fallback.
+    pub(super) async fn resolve(
+        &self,
+        tenant: &TenantId,
+        reference: &str,
+        fallback: Option<Content>,
+    ) -> Result<Resolved> {
+        let last_known = match self.0.warm(tenant, reference) {
+            Warm::Ready(resolved) => return Ok(resolved),
+            // Nobody waits for a store that has just failed: it is tried again behind.
+            Warm::Invalid(entry) if entry.has_failed() => return Ok(self.stale(tenant, reference, entry)),
+            Warm::Invalid(entry) => Some(entry),
+            Warm::Absent => None,
+        };
+        let key = Arc::new(Key {
+            tenant: tenant.clone(),
+            reference: reference.into(),
+        });
+        match (self.0.load(&key).await, last_known, fallback) {
+            (Ok(entry), _, _) => Ok(Resolved::fresh(entry)),
+            (Err(error), Some(entry), _) if !error.is_not_found() => {
+                let age = entry.age(self.0.loader.now_ms());
+                Ok(Resolved::stale(entry, age))
+            }
+            (Err(error), _, Some(content)) if error.is_not_found() || error.is_retryable() => Ok(
+                Resolved::fresh(Arc::new(self.0.loader.fallback(&key, content, error).await?)),
+            ),
+            (Err(error), _, _) => Err(error),
+        }
+    }
+
+    /// What the cache holds and did.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        CacheStats {
+            entries: self.0.entries.len(),
+            bytes: self.0.loader.bytes.load(Ordering::Relaxed),
+            loads: self.0.loads.load(Ordering::Relaxed),
+            failed_loads: self.0.failed_loads.load(Ordering::Relaxed),
+            evictions: self.0.evictions.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Inner {
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn warm(self: &Arc<Self>, tenant: &TenantId, reference: &str) -> Warm {
+        let entries = self.entries.pin();
+        let Some(entry) = entries.get(&KeyRef {
+            tenant: tenant.as_str(),
+            reference,
+        }) else {
+            return Warm::Absent;
+        };
+        entry.touch();
+        if entry.is_invalid() {
+            return Warm::Invalid(Arc::clone(entry));
+        }
+        let now = self.loader.now_ms();
+        let age = entry.age(now);
+        if age <= self.settings.max_age {
+            return Warm::Ready(Resolved::fresh(Arc::clone(entry)));
+        }
+        if entry.may_retry(now) {
+            Self::refresh_behind(self, tenant, reference, entry);
+        }
+        Warm::Ready(Resolved::stale(Arc::clone(entry), age))
+    }
+
+    fn refresh_behind(this: &Arc<Self>, tenant: &TenantId, reference: &str, entry: &Arc<Entry>) {
+        let Some(refreshing) = entry.begin_refresh() else {
+            return;
+        };
+        let inner = Arc::clone(this);
+        let key = Arc::new(Key {
+            tenant: tenant.clone(),
+            reference: reference.into(),
+        });
+        this.spawn.spawn(Box::pin(async move {
+            let _refreshing = refreshing;
+            // A failure is noted in the entry, which is served meanwhile.
+            let _ = inner.load(&key).await;
+        }));
+    }
+
+    /// Loads a key, together with everybody else who wants it now.
+    async fn load(self: &Arc<Self>, key: &Arc<Key>) -> Result<Arc<Entry>> {
+        let flight = self.shelf().flight(key);
+        // Who comes second waits; should the first be cancelled, the next one loads.
+        let result = flight.get_or_init(|| self.load_alone(key)).await.clone();
+        self.shelf().land(key, &flight);
+        result
+    }
+
+    async fn load_alone(&self, key: &Arc<Key>) -> Result<Arc<Entry>> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
+        match self.loader.load(key, &self.shelf).await {
+            Ok(entry) => {
+                let entry = Arc::new(entry);
+                let mut shelf = self.shelf();
+                shelf.insert(key, &entry, &self.entries);
+                let fits = |entries: usize| {
+                    entries <= self.settings.max_entries
+                        && self.loader.bytes.load(Ordering::Relaxed) <= self.settings.max_bytes
+                };
+                let evicted = shelf.evict(&self.entries, fits);
+                self.evictions.fetch_add(evicted, Ordering::Relaxed);
+                Ok(entry)
+            }
+            Err(error) => {
+                self.failed_loads.fetch_add(1, Ordering::Relaxed);
+                if error.is_not_found() {
+                    // The store's word: what was known is not there any more.
+                    self.shelf().remove(key, &self.entries);
+                } else {
+                    let retry_after =
+                        u64::try_from(self.settings.retry_after.as_millis()).unwrap_or(u64::MAX);
+                    let retry_at = self.loader.now_ms().saturating_add(retry_after);
+                    if let Some(entry) = self.entries.pin().get(key) {
+                        entry.failed(error.clone(), retry_at);
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+impl EventListener for Inner {
+    fn on_event(&self, event: &Event) {
+        let touched = match &event.change {
+            Change::VersionChanged { prompt, .. } | Change::PointerMoved { prompt, .. } => {
+                Touched::Prompt(event.tenant.clone(), prompt.clone())
+            }
+            Change::ParentChanged => Touched::Tenant(event.tenant.clone()),
+            Change::Missed => Touched::Everything,
+            Change::PolicyChanged { .. } => return,
+        };
+        self.shelf().touch(&touched, &self.entries);
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error for who cannot wait when nothing is known yet.
+pub(super) fn not_warm(tenant: &TenantId, reference: &str) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        "nothing is known of this reference yet; it is being loaded: try again, or await `resolve` once before",
+    )
+    .with("reference", reference)
+    .with("tenant", tenant)
+}

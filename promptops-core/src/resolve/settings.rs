@@ -1,0 +1,32 @@
+//! How resolving behaves.
+
+use std::time::Duration;
+
+/// How resolving behaves. Every bound has a default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResolveSettings {
+    /// How long an answer counts as fresh without word from the store; an older one is still served, marked stale,
+    /// and refreshed behind. Default 60 s.
+    pub max_age: Duration,
+    /// How long a load may take, snippets included. Default 2 s.
+    pub load_timeout: Duration,
+    /// How long after a failed load the next one is tried; what was known is served meanwhile. Default 1 s.
+    pub retry_after: Duration,
+    /// Most references kept. Default 200,000.
+    pub max_entries: usize,
+    /// Most bytes of compiled prompts kept, by estimate. Default 256 MiB.
+    pub max_bytes: usize,
+}
+
+impl Default for ResolveSettings {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_secs(60),
+            load_timeout: Duration::from_secs(2),
+            retry_after: Duration::from_secs(1),
+            max_entries: 200_000,
+            max_bytes: 256 << 20,
+        }
+    }
+}

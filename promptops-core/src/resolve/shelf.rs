@@ -1,0 +1,186 @@
+//! What the cache keeps beside its map: who depends on what, what to give up next, what changed lately, and which
+//! loads are under way. Touched by loads and events only, never by a warm request.
+
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Weak};
+
+use tokio::sync::OnceCell;
+
+use super::cache::{Entries, Entry, Key, Shared, SharedKey};
+use crate::base::error::Result;
+use crate::base::{PromptName, TenantId};
+
+/// One load, awaited by everybody who wants its key.
+pub(super) type Flight = Arc<OnceCell<Result<Arc<Entry>>>>;
+
+/// Events remembered for loads under way. A load that began before the oldest counts as touched.
+const JOURNAL: usize = 256;
+
+/// What an event touched.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Touched {
+    Prompt(TenantId, PromptName),
+    Tenant(TenantId),
+    Everything,
+}
+
+#[derive(Default)]
+pub(super) struct Shelf {
+    dependents: HashMap<(TenantId, PromptName), HashSet<Arc<Key>, ahash::RandomState>, ahash::RandomState>,
+    /// Keys in the order in which they are looked at when something must go (second chance).
+    order: VecDeque<Arc<Key>>,
+    journal: VecDeque<Touched>,
+    /// Events heard so far.
+    events: u64,
+    flights: HashMap<Arc<Key>, Flight, ahash::RandomState>,
+    shared: HashMap<SharedKey, Weak<Shared>, ahash::RandomState>,
+    sweep_at: usize,
+}
+
+impl Shelf {
+    /// How many events were heard so far: what a load begins with.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The load under way for this key, or a new one.
+    pub(super) fn flight(&mut self, key: &Arc<Key>) -> Flight {
+        Arc::clone(self.flights.entry(Arc::clone(key)).or_default())
+    }
+
+    /// Ends a load, unless another has begun since.
+    pub(super) fn land(&mut self, key: &Arc<Key>, flight: &Flight) {
+        if let MapEntry::Occupied(current) = self.flights.entry(Arc::clone(key))
+            && Arc::ptr_eq(current.get(), flight)
+        {
+            current.remove();
+        }
+    }
+
+    /// The compiled prompt that is kept for this key already.
+    pub(super) fn shared(&self, key: &SharedKey) -> Option<Arc<Shared>> {
+        self.shared.get(key).and_then(Weak::upgrade)
+    }
+
+    /// Keeps a compiled prompt for others to share, or returns the one that came first.
+    pub(super) fn share(&mut self, key: SharedKey, new: Arc<Shared>) -> Arc<Shared> {
+        if let Some(first) = self.shared(&key) {
+            return first;
+        }
+        self.shared.insert(key, Arc::downgrade(&new));
+        if self.shared.len() > self.sweep_at {
+            self.shared.retain(|_, shared| shared.strong_count() > 0);
+            self.sweep_at = self.shared.len() * 2 + 1_024;
+        }
+        new
+    }
+
+    /// Hears of a change: what depends on it is invalid, and loads under way are not joined any more, since they may
+    /// have read what was before.
+    pub(super) fn touch(&mut self, touched: &Touched, entries: &Entries) {
+        self.events += 1;
+        if self.journal.len() == JOURNAL {
+            self.journal.pop_front();
+        }
+        self.journal.push_back(touched.clone());
+        self.flights.clear();
+        let entries = entries.pin();
+        match touched {
+            Touched::Prompt(tenant, prompt) => {
+                let keys = self.dependents.get(&(tenant.clone(), prompt.clone()));
+                for entry in keys.into_iter().flatten().filter_map(|key| entries.get(key)) {
+                    entry.invalidate();
+                }
+            }
+            Touched::Tenant(tenant) => {
+                entries
+                    .iter()
+                    .filter(|(key, _)| key.tenant == *tenant)
+                    .for_each(|(_, entry)| entry.invalidate());
+            }
+            Touched::Everything => entries.values().for_each(|entry| entry.invalidate()),
+        }
+    }
+
+    /// Whether anything that the entry rests on changed since its load began.
+    fn was_touched(&self, key: &Key, entry: &Entry) -> bool {
+        let missed = (self.events - entry.loaded_at) as usize;
+        if missed > self.journal.len() {
+            return true;
+        }
+        self.journal
+            .iter()
+            .rev()
+            .take(missed)
+            .any(|touched| match touched {
+                Touched::Prompt(tenant, prompt) => entry
+                    .depends_on
+                    .iter()
+                    .any(|(of, name)| of == tenant && name == prompt),
+                Touched::Tenant(tenant) => key.tenant == *tenant,
+                Touched::Everything => true,
+            })
+    }
+
+    /// Puts a loaded entry into the map, unless a later load was faster.
+    pub(super) fn insert(&mut self, key: &Arc<Key>, entry: &Arc<Entry>, entries: &Entries) {
+        if self.was_touched(key, entry) {
+            entry.invalidate();
+        }
+        let map = entries.pin();
+        match map.get(key) {
+            Some(current) if current.loaded_at > entry.loaded_at => return,
+            Some(current) => self.forget(key, &current.depends_on),
+            None => self.order.push_back(Arc::clone(key)),
+        }
+        for dependency in &entry.depends_on {
+            self.dependents
+                .entry(dependency.clone())
+                .or_default()
+                .insert(Arc::clone(key));
+        }
+        map.insert(Arc::clone(key), Arc::clone(entry));
+    }
+
+    /// Takes an entry out of the map.
+    pub(super) fn remove(&mut self, key: &Arc<Key>, entries: &Entries) {
+        if let Some(entry) = entries.pin().remove(key) {
+            self.forget(key, &entry.depends_on);
+        }
+    }
+
+    fn forget(&mut self, key: &Arc<Key>, depends_on: &[(TenantId, PromptName)]) {
+        for dependency in depends_on {
+            if let Some(keys) = self.dependents.get_mut(dependency) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.dependents.remove(dependency);
+                }
+            }
+        }
+    }
+
+    /// Gives up what was not used lately until `fits` says that enough is free.
+    pub(super) fn evict(&mut self, entries: &Entries, fits: impl Fn(usize) -> bool) -> u64 {
+        let mut evicted = 0;
+        // Each key is passed over at most once, so that this ends.
+        let mut chances = self.order.len() * 2;
+        while chances > 0 && !fits(entries.len()) {
+            chances -= 1;
+            let Some(key) = self.order.pop_front() else { break };
+            let kept = match entries.pin().get(&key) {
+                Some(entry) => entry.take_used(),
+                // Removed on another way; its place in the order is all that was left.
+                None => continue,
+            };
+            if kept {
+                self.order.push_back(key);
+            } else {
+                self.remove(&key, entries);
+                evicted += 1;
+            }
+        }
+        evicted
+    }
+}
