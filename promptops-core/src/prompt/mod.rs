@@ -1,6 +1,7 @@
 //! Prompts: content, identity, versions, lineage, differences.
 
 mod content;
+pub mod diff;
 mod draft;
 mod reference;
 mod store;
@@ -10,6 +11,7 @@ pub use content::{
     Body, ChatItem, Content, MessageRole, ModelSettings, Tool, assistant, closure_hash, developer,
     placeholder, system, user,
 };
+pub use diff::{Changelog, DiffOptions, PromptDiff};
 pub use draft::Draft;
 pub use reference::{Reference, Selector, SnippetReference};
 pub use store::{
