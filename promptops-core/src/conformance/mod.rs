@@ -87,7 +87,49 @@ macro_rules! __conformance_suite {
             prompt {
                 first_save_makes_the_prompt
                 versions_are_numbered_from_one_in_each_prompt
+                version_reads_back_as_saved
+                times_are_kept_to_the_microsecond
+                saving_the_same_content_again_changes_nothing
+                archived_content_saved_again_stays_archived
+                same_content_in_another_prompt_is_another_version
                 racing_saves_of_one_content_make_one_version
+                racing_saves_of_different_contents_get_consecutive_numbers
+                parent_is_the_newest_version_unless_given
+                unknown_parents_are_invalid
+                taken_semver_already_exists
+                racing_saves_of_one_semver_have_one_winner
+                saved_tags_are_added_to_the_prompts
+                save_is_on_record_under_the_versions_name
+                another_handle_sees_what_was_saved
+                every_part_of_a_content_is_kept
+                awkward_texts_are_kept_byte_for_byte
+                extreme_numbers_are_kept_bit_for_bit
+                large_contents_are_kept
+                changed_content_is_corrupt
+                status_changes_are_kept
+                present_status_is_kept_without_a_record
+                illegal_transitions_are_refused
+                archiving_a_live_version_conflicts
+                status_of_an_unknown_version_is_not_found
+                racing_status_changes_are_one_change
+                archiving_and_promoting_exclude_each_other
+                prompt_record_follows_its_versions
+                tags_are_replaced_each_once_and_sorted
+                tags_of_an_unknown_prompt_are_not_found
+                prompts_are_listed_in_byte_order_in_pages_of_any_size
+                prefix_is_taken_literally
+                prompt_filters_hold_together
+                thousands_of_prompts_are_listed_in_pages
+                versions_are_listed_newest_first_in_pages_of_any_size
+                thousands_of_versions_are_listed_in_pages
+                foreign_cursors_of_prompts_and_versions_are_invalid
+                dependents_are_listed_in_order_in_pages_of_any_size
+                any_status_is_found_by_number_and_hash
+                latest_is_the_largest_active_number
+                live_version_is_found_by_environment
+                missing_says_what_is_missing
+                results_are_in_the_order_of_the_references
+                one_lookup_is_one_consistent_view
             }
             environment {
                 stale_revision_conflicts
