@@ -548,6 +548,104 @@ impl Desk {
         text
     }
 
+    /// A bit of everything, with what changes nothing and what fails in between: 15 changes.
+    pub async fn work(&self) {
+        let stores = &self.stores;
+        self.save_active("safety", "be kind").await;
+        self.save_draft("triage", "one").await;
+        let v2 = self
+            .save(NewVersion {
+                includes: vec![("safety".into(), name("safety"))],
+                semver: Some("1.0.0".parse().unwrap()),
+                ..self.draft("triage", "two")
+            })
+            .await;
+        let again = stores
+            .prompts
+            .save_version(self.draft("triage", "one"))
+            .await
+            .unwrap();
+        assert!(!again.created);
+        let taken = NewVersion {
+            semver: v2.semver.clone(),
+            ..self.draft("triage", "three")
+        };
+        fails(
+            stores.prompts.save_version(taken).await,
+            ErrorKind::AlreadyExists,
+            "a taken semver",
+        );
+        stores
+            .prompts
+            .set_tags(self.tagging("triage", &["b", "a"]))
+            .await
+            .unwrap();
+        let v1 = self
+            .set_status("triage", number(1), Status::Active)
+            .await
+            .unwrap();
+        self.set_status("triage", number(1), Status::Active)
+            .await
+            .unwrap();
+        fails(
+            self.set_status("triage", number(1), Status::Draft).await,
+            ErrorKind::IllegalTransition,
+            "back to draft",
+        );
+
+        self.set_policy("dev", None, Some(Policy::open().approvals(1)))
+            .await
+            .unwrap();
+        self.set_policy("dev", Some("triage"), Some(Policy::open()))
+            .await
+            .unwrap();
+        self.set_policy("dev", Some("triage"), None).await.unwrap();
+        let gone = self.set_policy("dev", Some("triage"), None).await;
+        fails(gone, ErrorKind::NotFound, "removing a policy twice");
+        self.promote(&v1, "dev").await;
+        self.promote(&v2, "dev").await;
+        fails(
+            self.try_promote(&v1, "dev", 0).await,
+            ErrorKind::Conflict,
+            "a stale move",
+        );
+        let rollback = PointerMove {
+            kind: MoveKind::Rollback,
+            policy_revision: 3,
+            audit: self.entry(AuditAction::Rollback, "triage@dev"),
+            ..self.promotion(&v1, "dev", 2)
+        };
+        stores.environments.move_pointer(rollback).await.unwrap();
+        self.approve(&v2, "dev", 3, "olga").await.unwrap();
+        self.approve(&v2, "dev", 3, "olga").await.unwrap();
+        fails(
+            self.approve(&v2, "dev", 2, "olga").await,
+            ErrorKind::Conflict,
+            "a stale approval",
+        );
+
+        let feedback = Feedback {
+            closure_hash: closure_of(&v1),
+            ..self.feedback("triage", "one", Some("dev"))
+        };
+        stores.metrics.record_feedback(&[feedback]).await.unwrap();
+        let evidence = self.evidence("triage", "one", "golden", "run 1");
+        self.record_evidence(evidence.clone()).await.unwrap();
+        fails(
+            self.record_evidence(evidence).await,
+            ErrorKind::AlreadyExists,
+            "a run on record",
+        );
+        let live = self.set_status("triage", number(1), Status::Archived).await;
+        fails(live, ErrorKind::Conflict, "archiving what is live");
+        self.set_status("triage", number(2), Status::Archived)
+            .await
+            .unwrap();
+        self.set_parent(Some("shared")).await.unwrap();
+        let itself = self.set_parent(Some(self.tenant.as_str())).await;
+        fails(itself, ErrorKind::Invalid, "a tenant as its own parent");
+    }
+
     /// How many changes are on record.
     pub async fn audited(&self) -> usize {
         self.audit().await.len()

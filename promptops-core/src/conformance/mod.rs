@@ -132,19 +132,67 @@ macro_rules! __conformance_suite {
                 one_lookup_is_one_consistent_view
             }
             environment {
+                move_is_kept_as_given
                 stale_revision_conflicts
+                racing_moves_on_one_revision_have_one_winner
+                racing_movers_leave_a_history_without_gap
+                stale_policy_revision_conflicts
+                stale_source_conflicts
+                racing_changes_of_what_a_move_rests_on_are_seen
+                moving_to_an_unknown_version_is_not_found
+                moving_activates_a_draft
+                moving_to_an_archived_version_is_an_illegal_transition
+                failed_move_changes_nothing
+                history_is_listed_newest_first_in_pages_of_any_size
+                slots_show_all_pointers_of_the_prompt_in_order
+                slots_are_one_consistent_view
+                policy_is_kept_as_set
+                policies_are_listed_in_order
+                slots_show_the_policies_that_concern_the_prompt
+                removed_policy_is_gone
+                removing_an_unknown_policy_is_not_found
+                racing_policy_changes_all_count
+                approval_is_kept_as_given
+                stale_approval_conflicts
+                repeated_approval_changes_nothing
+                approvals_that_differ_all_count
+                spent_approvals_vanish_from_slots
+                racing_equal_approvals_are_one
             }
             observation {
+                metrics_without_feedback_are_zero
+                feedback_is_counted_per_environment_and_over_all
+                feedback_counts_for_its_own_prompt_closure_and_tenant
                 racing_feedback_loses_no_count
+                batch_is_counted_as_a_whole
+                thousands_are_counted_in_one_batch
             }
             evaluation {
-                evidence_reads_back
+                evidence_is_kept_as_recorded
+                evidence_recorded_last_counts
+                recorded_run_already_exists
+                evidence_is_of_its_own_prompt_closure_dataset_and_tenant
+                racing_records_of_one_run_have_one_winner
             }
             audit {
                 log_is_empty_before_the_first_change
+                every_change_is_on_record_once
+                chain_goes_on_after_reopening
+                racing_changes_leave_one_chain
+                records_are_listed_in_order_in_pages_of_any_size
+                entries_are_kept_exactly
+                each_tenant_has_its_own_chain
             }
             tenancy {
                 inherited_prompt_is_found_in_the_parent
+                own_prompt_hides_the_parents
+                only_lookups_see_what_is_inherited
+                parents_and_siblings_see_nothing_of_a_child
+                parent_is_kept_as_set
+                inheritance_has_one_level
+                racing_parents_never_make_a_second_level
+                tenants_are_isolated_in_every_method
+                everything_is_there_after_reopening
             }
         }
     };
