@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use promptops_core::Result;
 use promptops_core::base::page::foreign_cursor;
 use promptops_core::base::tenancy::ParentChange;
 use promptops_core::base::{
@@ -12,7 +13,6 @@ use promptops_core::prompt::{
     Content, Dependent, Lookup, NewVersion, PromptFilter, PromptRecord, Reference, Saved, Status,
     StatusChange, Store, TagsChange, Version, VersionFilter, refusal,
 };
-use promptops_core::{Error, Result};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::backend::{Durability, SqliteBackend};
@@ -358,7 +358,7 @@ fn set_status(tx: &Connection, change: StatusChange) -> error::Result<Version> {
 }
 
 fn set_tags(tx: &Connection, change: TagsChange) -> error::Result<PromptRecord> {
-    let unknown = || Error::from(refusal::unknown_prompt(&change.prompt));
+    let unknown = || refusal::unknown_prompt(&change.prompt);
     let tenant = tenancy::tenant(tx, &change.tenant)?.ok_or_else(unknown)?;
     if tenancy::own_prompt(tx, &change.tenant, &change.prompt)?.is_none() {
         return Err(unknown().into());
