@@ -252,8 +252,10 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         checked.lives, checked.saves, checked.moves
     );
     assert_eq!(checked.lives, LIVES);
+    // Several times as many on an idle machine.
+    let enough = LIVES as usize;
     assert!(
-        checked.saves > 500 && checked.moves > 500,
+        checked.saves > enough && checked.moves > enough,
         "the children hardly wrote"
     );
 }
