@@ -49,35 +49,40 @@ impl Equivalent<Arc<Key>> for KeyRef<'_> {
     }
 }
 
-/// A compiled prompt that several keys may share, and its share of the cache's memory.
+/// A compiled prompt that several keys may share.
 pub(super) struct Shared {
     pub(super) compiled: CompiledPrompt,
     /// `None` for a caller's fallback text.
     pub(super) version: Option<Arc<Version>>,
-    bytes: usize,
-    total: Arc<AtomicUsize>,
+    /// Entries in the map that use it; changed under the shelf's lock only.
+    users: AtomicUsize,
 }
 
 impl Shared {
-    pub(super) fn new(
-        compiled: CompiledPrompt,
-        version: Option<Arc<Version>>,
-        total: &Arc<AtomicUsize>,
-    ) -> Self {
-        let bytes = compiled.bytes();
-        total.fetch_add(bytes, Ordering::Relaxed);
+    pub(super) fn new(compiled: CompiledPrompt, version: Option<Arc<Version>>) -> Self {
         Self {
             compiled,
             version,
-            bytes,
-            total: Arc::clone(total),
+            users: AtomicUsize::new(0),
         }
     }
-}
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
+    /// Counts one more entry of the map; returns the bytes that it adds: those of the prompt for the first.
+    pub(super) fn enter(&self) -> usize {
+        if self.users.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.compiled.bytes()
+        } else {
+            0
+        }
+    }
+
+    /// Counts one entry less; returns the bytes that go with it: those of the prompt with the last.
+    pub(super) fn leave(&self) -> usize {
+        if self.users.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.compiled.bytes()
+        } else {
+            0
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Loading what the cache does not have: store, snippets, compiler.
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ pub(super) struct Loader {
     pub(super) compiler: Compiler,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
-    pub(super) bytes: Arc<AtomicUsize>,
 }
 
 impl Loader {
@@ -106,10 +104,7 @@ impl Loader {
             Some(shared) => shared,
             None => {
                 let compiled = self.compiler.compile(&closure)?;
-                lock().share(
-                    shared_key,
-                    Arc::new(Shared::new(compiled, Some(version), &self.bytes)),
-                )
+                lock().share(shared_key, Arc::new(Shared::new(compiled, Some(version))))
             }
         };
         Ok(Entry::new(
@@ -138,7 +133,7 @@ impl Loader {
             closure_hash: closure.hash,
             environment: None,
         };
-        let shared = Arc::new(Shared::new(compiler.compile(&closure)?, None, &self.bytes));
+        let shared = Arc::new(Shared::new(compiler.compile(&closure)?, None));
         let entry = Entry::new(shared, stamp, None, Box::default(), 0, self.now_ms());
         entry.failed(cause, 0);
         Ok(entry)

@@ -19,7 +19,7 @@ pub struct Resolve<'a> {
     resolver: &'a Resolver,
     tenant: &'a TenantId,
     reference: &'a str,
-    fallback: Option<Content>,
+    fallback: Option<Box<Content>>,
 }
 
 impl<'a> Resolve<'a> {
@@ -36,7 +36,7 @@ impl<'a> Resolve<'a> {
     /// Uses this content, a text for example, when the prompt does not exist or was never reachable. The answer says
     /// so. What was reachable once is served from memory instead.
     pub fn fallback(mut self, content: impl Into<Content>) -> Self {
-        self.fallback = Some(content.into());
+        self.fallback = Some(Box::new(content.into()));
         self
     }
 
@@ -105,7 +105,7 @@ impl Future for ResolveFuture<'_> {
                     reference,
                     fallback,
                 } = request;
-                Box::pin(async move { resolver.resolve(tenant, reference, fallback).await })
+                Box::pin(async move { resolver.resolve(tenant, reference, fallback.map(|content| *content)).await })
             }
             State::Loading(loading) => loading,
             // Polled after it was ready: a mistake of an executor, which never gets an answer.

@@ -1,7 +1,7 @@
 //! The resolver: the cache, the loader, and what happens between them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::answer::Resolved;
@@ -64,7 +64,6 @@ impl Resolver {
         spawn: Arc<dyn Spawn>,
         settings: ResolveSettings,
     ) -> Self {
-        let bytes = Arc::new(AtomicUsize::new(0));
         let inner = Arc::new(Inner {
             entries: Entries::default(),
             shelf: Mutex::default(),
@@ -73,7 +72,6 @@ impl Resolver {
                 compiler,
                 clock,
                 timeout: settings.load_timeout,
-                bytes,
             },
             spawn,
             settings,
@@ -164,7 +162,7 @@ impl Resolver {
     pub fn stats(&self) -> CacheStats {
         CacheStats {
             entries: self.0.entries.len(),
-            bytes: self.0.loader.bytes.load(Ordering::Relaxed),
+            bytes: self.0.shelf().bytes(),
             loads: self.0.loads.load(Ordering::Relaxed),
             failed_loads: self.0.failed_loads.load(Ordering::Relaxed),
             evictions: self.0.evictions.load(Ordering::Relaxed),
@@ -232,9 +230,8 @@ impl Inner {
                 let entry = Arc::new(entry);
                 let mut shelf = self.shelf();
                 shelf.insert(key, &entry, &self.entries);
-                let fits = |entries: usize| {
-                    entries <= self.settings.max_entries
-                        && self.loader.bytes.load(Ordering::Relaxed) <= self.settings.max_bytes
+                let fits = |entries: usize, bytes: usize| {
+                    entries <= self.settings.max_entries && bytes <= self.settings.max_bytes
                 };
                 let evicted = shelf.evict(&self.entries, fits);
                 self.evictions.fetch_add(evicted, Ordering::Relaxed);

@@ -36,9 +36,17 @@ pub(super) struct Shelf {
     flights: HashMap<Arc<Key>, Flight, ahash::RandomState>,
     shared: HashMap<SharedKey, Weak<Shared>, ahash::RandomState>,
     sweep_at: usize,
+    /// Bytes of the compiled prompts that entries of the map use, each prompt once. Counted when entries come and go
+    /// rather than when memory is freed, since the map frees what it gave up a little later.
+    bytes: usize,
 }
 
 impl Shelf {
+    /// Bytes of the compiled prompts in the map, by estimate.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// How many events were heard so far: what a load begins with.
     pub(super) fn events(&self) -> u64 {
         self.events
@@ -131,8 +139,8 @@ impl Shelf {
         let map = entries.pin();
         match map.get(key) {
             Some(current) if current.loaded_at > entry.loaded_at => return,
-            Some(current) => self.forget(key, &current.depends_on),
-            None => self.order.push_back(Arc::clone(key)),
+            Some(current) => self.forget(key, current),
+            None => self.line_up(key, map.len()),
         }
         for dependency in &entry.depends_on {
             self.dependents
@@ -140,18 +148,29 @@ impl Shelf {
                 .or_default()
                 .insert(Arc::clone(key));
         }
+        self.bytes += entry.shared.enter();
         map.insert(Arc::clone(key), Arc::clone(entry));
+    }
+
+    fn line_up(&mut self, key: &Arc<Key>, entries: usize) {
+        // A key that was removed leaves its place behind; more such places than keys are cleared away.
+        if self.order.len() > entries * 2 + 1_024 {
+            let mut seen = HashSet::with_capacity_and_hasher(entries, ahash::RandomState::default());
+            self.order.retain(|key| seen.insert(Arc::clone(key)));
+        }
+        self.order.push_back(Arc::clone(key));
     }
 
     /// Takes an entry out of the map.
     pub(super) fn remove(&mut self, key: &Arc<Key>, entries: &Entries) {
         if let Some(entry) = entries.pin().remove(key) {
-            self.forget(key, &entry.depends_on);
+            self.forget(key, entry);
         }
     }
 
-    fn forget(&mut self, key: &Arc<Key>, depends_on: &[(TenantId, PromptName)]) {
-        for dependency in depends_on {
+    fn forget(&mut self, key: &Arc<Key>, entry: &Entry) {
+        self.bytes -= entry.shared.leave();
+        for dependency in &entry.depends_on {
             if let Some(keys) = self.dependents.get_mut(dependency) {
                 keys.remove(key);
                 if keys.is_empty() {
@@ -162,11 +181,11 @@ impl Shelf {
     }
 
     /// Gives up what was not used lately until `fits` says that enough is free.
-    pub(super) fn evict(&mut self, entries: &Entries, fits: impl Fn(usize) -> bool) -> u64 {
+    pub(super) fn evict(&mut self, entries: &Entries, fits: impl Fn(usize, usize) -> bool) -> u64 {
         let mut evicted = 0;
         // Each key is passed over at most once, so that this ends.
         let mut chances = self.order.len() * 2;
-        while chances > 0 && !fits(entries.len()) {
+        while chances > 0 && !fits(entries.len(), self.bytes) {
             chances -= 1;
             let Some(key) = self.order.pop_front() else { break };
             let kept = match entries.pin().get(&key) {

@@ -5,4 +5,6 @@
 )]
 
 mod conformance;
+mod faulty;
 mod journey;
+mod resolving;

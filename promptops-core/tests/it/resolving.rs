@@ -1,0 +1,599 @@
+//! The request path: what is served when, and what the store is asked for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use promptops_core::base::{Actor, Change, Event, ManualClock, TenantId};
+use promptops_core::prompt::{Draft, Version};
+use promptops_core::resolve::ResolveSettings;
+use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Tenant};
+use serde_json::json;
+
+use crate::faulty::{Faulty, Mode};
+
+struct World {
+    store: Arc<Faulty>,
+    clock: Arc<ManualClock>,
+    ops: PromptOps,
+    acme: Tenant,
+}
+
+fn ana() -> Actor {
+    Actor::owner("ana")
+}
+
+fn world_with(settings: ResolveSettings) -> World {
+    let store = Faulty::new();
+    let clock = Arc::new(ManualClock::default());
+    let ops = PromptOps::builder(store.stores())
+        .clock(clock.clone())
+        .resolve_settings(settings)
+        .build();
+    let acme = ops.tenant("acme").unwrap();
+    World {
+        store,
+        clock,
+        ops,
+        acme,
+    }
+}
+
+fn world() -> World {
+    world_with(ResolveSettings::default())
+}
+
+async fn save(tenant: &Tenant, name: &str, text: &str) -> Version {
+    tenant
+        .prompts()
+        .save(name, Draft::text(text).by("ana").active())
+        .await
+        .unwrap()
+}
+
+async fn promote(tenant: &Tenant, version: &Version, environment: &str) {
+    tenant
+        .environments()
+        .promote(version, environment, &ana())
+        .await
+        .unwrap();
+}
+
+async fn text(tenant: &Tenant, reference: &str) -> String {
+    tenant
+        .resolve(reference)
+        .render(&())
+        .await
+        .unwrap()
+        .text()
+        .unwrap()
+        .to_owned()
+}
+
+/// Lets work behind finish.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn warm_resolves_ask_the_store_nothing() {
+    let World { store, acme, .. } = world();
+    save(&acme, "safety", "Be safe.").await;
+    let v1 = save(&acme, "triage", "Hi. {% include \"safety\" %}").await;
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "Hi. Be safe.");
+    let before = store.finds();
+    for _ in 0..100 {
+        assert_eq!(text(&acme, "triage@production").await, "Hi. Be safe.");
+        acme.try_resolve("triage@production").unwrap();
+    }
+    assert_eq!(store.finds(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cold_misses_for_one_key_are_one_store_call() {
+    let World { store, acme, .. } = world();
+    save(&acme, "triage", "Hi.").await;
+    store.set(Mode::Waits);
+    let before = store.finds();
+    let tasks: Vec<_> = (0..100)
+        .map(|_| {
+            let acme = acme.clone();
+            tokio::spawn(async move { text(&acme, "triage").await })
+        })
+        .collect();
+    // All of them wait by now; a second lookup would wait for a permit that never comes.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    store.release();
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), "Hi.");
+    }
+    assert_eq!(store.finds(), before + 1);
+}
+
+#[tokio::test]
+async fn a_cancelled_load_does_not_strand_who_waits_for_it() {
+    let World { store, acme, .. } = world();
+    save(&acme, "triage", "Hi.").await;
+    store.set(Mode::Waits);
+    let first = tokio::spawn({
+        let acme = acme.clone();
+        async move { text(&acme, "triage").await }
+    });
+    settle().await;
+    let second = tokio::spawn({
+        let acme = acme.clone();
+        async move { text(&acme, "triage").await }
+    });
+    settle().await;
+    first.abort();
+    store.set(Mode::Works);
+    assert_eq!(
+        tokio::time::timeout(Duration::from_secs(5), second)
+            .await
+            .unwrap()
+            .unwrap(),
+        "Hi."
+    );
+}
+
+#[tokio::test]
+async fn every_kind_of_reference_leads_to_its_version() {
+    let World { acme, .. } = world();
+    let v1 = save(&acme, "triage", "one").await;
+    let v2 = save(&acme, "triage", "two").await;
+    let v3 = acme
+        .prompts()
+        .save("triage", Draft::text("three").by("ana"))
+        .await
+        .unwrap();
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    assert_eq!(text(&acme, "triage").await, "two");
+    assert_eq!(text(&acme, "triage@latest").await, "two");
+    assert_eq!(text(&acme, "triage@v3").await, "three");
+    assert_eq!(text(&acme, &format!("triage@{}", v2.hash)).await, "two");
+    acme.prompts().activate(&v3, &ana()).await.unwrap();
+    assert_eq!(text(&acme, "triage").await, "three");
+    let resolved = acme.resolve("triage@production").await.unwrap();
+    assert_eq!(resolved.stamp().version, Some(v1.number));
+    assert_eq!(
+        resolved.stamp().environment.as_ref().unwrap().as_str(),
+        "production"
+    );
+    assert_eq!(resolved.revision(), Some(1));
+    assert_eq!(resolved.staleness(), None);
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_with_a_way_out() {
+    let World { acme, .. } = world();
+    acme.prompts()
+        .save("triage", Draft::text("one").by("ana"))
+        .await
+        .unwrap();
+    for (reference, part) in [
+        (
+            "nothing@production",
+            "the prompt nothing does not exist; save a version",
+        ),
+        ("triage@v9", "the prompt triage has no version v9"),
+        ("triage", "has no active version; activate one"),
+        (
+            "triage@production",
+            "nothing of triage is live in production; promote a version there",
+        ),
+    ] {
+        let error = acme.resolve(reference).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{reference}");
+        assert!(error.to_string().contains(part), "{reference}: {error}");
+    }
+    assert_eq!(
+        acme.resolve("Triage@Prod").await.unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+}
+
+#[tokio::test]
+async fn a_promotion_and_a_rollback_are_served_at_once() {
+    let World { acme, .. } = world();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    promote(&acme, &v2, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "two");
+    acme.environments()
+        .rollback("triage", "production", &ana(), "worse")
+        .await
+        .unwrap();
+    assert_eq!(text(&acme, "triage@production").await, "one");
+}
+
+#[tokio::test]
+async fn a_snippet_change_reaches_every_prompt_that_includes_it() {
+    let World { acme, .. } = world();
+    let pinned = save(&acme, "tone", "calm").await;
+    promote(&acme, &pinned, "production").await;
+    save(&acme, "safety", "Be {% include \"tone\" %}.").await;
+    save(&acme, "style", "Be {% include \"tone@production\" %}.").await;
+    save(&acme, "fixed", "Be {% include \"tone@1\" %}.").await;
+    let triage = save(
+        &acme,
+        "triage",
+        "{% include \"safety\" %} {% include \"style\" %} {% include \"fixed\" %}",
+    )
+    .await;
+    promote(&acme, &triage, "production").await;
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "Be calm. Be calm. Be calm."
+    );
+    let hash = acme.resolve("triage@production").await.unwrap().closure_hash();
+    let kind = save(&acme, "tone", "kind").await;
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "Be kind. Be calm. Be calm."
+    );
+    assert_ne!(
+        acme.resolve("triage@production").await.unwrap().closure_hash(),
+        hash
+    );
+    promote(&acme, &kind, "production").await;
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "Be kind. Be kind. Be calm."
+    );
+}
+
+#[tokio::test]
+async fn overrides_and_parents_are_followed_as_they_change() {
+    let World { ops, acme, .. } = world();
+    let shared = ops.tenant("shared").unwrap();
+    save(&shared, "safety", "shared").await;
+    let triage = save(&shared, "triage", "{% include \"safety\" %}").await;
+    promote(&shared, &triage, "production").await;
+    assert_eq!(
+        acme.resolve("triage@production").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    ops.tenants()
+        .set_parent("acme", Some("shared"), &ana())
+        .await
+        .unwrap();
+    assert_eq!(text(&acme, "triage@production").await, "shared");
+    save(&acme, "safety", "own").await;
+    assert_eq!(text(&acme, "triage@production").await, "own");
+    assert_eq!(text(&shared, "triage@production").await, "shared");
+    let next = save(&shared, "triage", "next {% include \"safety\" %}").await;
+    promote(&shared, &next, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "next own");
+    ops.tenants().set_parent("acme", None, &ana()).await.unwrap();
+    assert_eq!(
+        acme.resolve("triage@production").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+}
+
+#[tokio::test]
+async fn tenants_do_not_share_what_they_named_alike() {
+    let World { ops, acme, .. } = world();
+    let other = ops.tenant("other").unwrap();
+    save(&acme, "triage", "acme's").await;
+    assert_eq!(text(&acme, "triage").await, "acme's");
+    assert_eq!(
+        other.resolve("triage").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    save(&other, "triage", "other's").await;
+    assert_eq!(text(&other, "triage").await, "other's");
+    assert_eq!(text(&acme, "triage").await, "acme's");
+}
+
+#[tokio::test]
+async fn the_last_known_good_is_served_while_the_store_is_down() {
+    let World {
+        store,
+        acme,
+        clock,
+        ops,
+    } = world();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    clock.advance(Duration::from_secs(5));
+    // Somebody else promotes: the event arrives, the store cannot be read.
+    promote(&acme, &v2, "production").await;
+    store.set(Mode::Fails);
+    for i in 0..10_000 {
+        let answer = acme.resolve("triage@production").render(&()).await.unwrap();
+        assert_eq!(answer.text(), Some("one"));
+        assert_eq!(answer.staleness(), Some(Duration::from_secs(5 + i / 1_000)));
+        if i % 1_000 == 999 {
+            clock.advance(Duration::from_secs(1));
+            settle().await;
+        }
+    }
+    let resolved = acme.try_resolve("triage@production").unwrap();
+    assert!(
+        resolved
+            .failure()
+            .unwrap()
+            .to_string()
+            .contains("the database is down")
+    );
+    assert!(ops.cache_stats().failed_loads <= 12, "{:?}", ops.cache_stats());
+    store.set(Mode::Works);
+    clock.advance(Duration::from_secs(2));
+    acme.resolve("triage@production").await.unwrap();
+    settle().await;
+    let resolved = acme.resolve("triage@production").await.unwrap();
+    assert_eq!(
+        (resolved.stamp().version, resolved.staleness()),
+        (Some(v2.number), None)
+    );
+}
+
+#[tokio::test]
+async fn an_aged_answer_is_served_and_refreshed_behind() {
+    let World {
+        store, acme, clock, ..
+    } = world();
+    save(&acme, "triage", "one").await;
+    assert_eq!(text(&acme, "triage").await, "one");
+    let before = store.finds();
+    clock.advance(Duration::from_secs(61));
+    let stale = acme.resolve("triage").await.unwrap();
+    assert_eq!(stale.staleness(), Some(Duration::from_secs(61)));
+    settle().await;
+    assert_eq!(store.finds(), before + 1);
+    assert_eq!(acme.resolve("triage").await.unwrap().staleness(), None);
+    // A change that no event told of is seen by age alone.
+    store.set(Mode::Fails);
+    clock.advance(Duration::from_secs(61));
+    for _ in 0..50 {
+        assert_eq!(text(&acme, "triage").await, "one");
+        settle().await;
+    }
+    assert_eq!(
+        store.finds(),
+        before + 2,
+        "a failed refresh is not tried again at once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_store_holds_up_one_request_at_most_and_for_a_bounded_time() {
+    let World {
+        store, acme, clock, ..
+    } = world();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    promote(&acme, &v2, "production").await;
+    store.set(Mode::Hangs);
+    let start = tokio::time::Instant::now();
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    assert_eq!(start.elapsed(), Duration::from_secs(2));
+    for _ in 0..10 {
+        clock.advance(Duration::from_secs(3));
+        assert_eq!(text(&acme, "triage@production").await, "one");
+    }
+    assert_eq!(
+        start.elapsed(),
+        Duration::from_secs(2),
+        "nobody waits for a store that has just failed"
+    );
+    let error = acme.resolve("triage@staging").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(
+        error.to_string().contains("did not answer within 2000 ms"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_fallback_is_used_when_nothing_was_ever_reachable_and_says_so() {
+    let World { store, acme, .. } = world();
+    let answer = acme
+        .resolve("triage@production")
+        .fallback("Hi {{ name }}.")
+        .render(&json!({"name": "Bo"}))
+        .await
+        .unwrap();
+    assert_eq!(answer.text(), Some("Hi Bo."));
+    assert!(answer.resolved().is_fallback());
+    assert_eq!(answer.stamp().version, None);
+    assert!(
+        answer
+            .resolved()
+            .failure()
+            .unwrap()
+            .to_string()
+            .contains("does not exist")
+    );
+    store.set(Mode::Fails);
+    let error = acme.resolve("triage@production").await.unwrap_err();
+    assert!(error.is_retryable());
+    let resolved = acme.resolve("triage@production").fallback("Hi.").await.unwrap();
+    assert!(
+        resolved
+            .failure()
+            .unwrap()
+            .to_string()
+            .contains("the database is down")
+    );
+    store.set(Mode::Works);
+    let v1 = save(&acme, "triage", "real").await;
+    promote(&acme, &v1, "production").await;
+    let answer = acme
+        .resolve("triage@production")
+        .fallback("Hi.")
+        .render(&())
+        .await
+        .unwrap();
+    assert_eq!(answer.text(), Some("real"));
+    let error = acme
+        .resolve("x")
+        .fallback("{% include \"triage\" %}")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("a fallback cannot include snippets"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_the_store_says_is_gone_is_gone() {
+    let World { acme, .. } = world();
+    let v1 = save(&acme, "triage", "one").await;
+    assert_eq!(text(&acme, "triage").await, "one");
+    acme.prompts().archive(&v1, &ana()).await.unwrap();
+    assert_eq!(
+        acme.resolve("triage").await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
+    assert_eq!(text(&acme, "triage@v1").await, "one");
+}
+
+#[tokio::test]
+async fn a_changed_row_is_an_error_and_never_data() {
+    let World { store, acme, .. } = world();
+    save(&acme, "triage", "one").await;
+    store.set(Mode::Corrupt);
+    assert_eq!(
+        acme.resolve("triage").await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+    assert_eq!(
+        acme.resolve("triage").fallback("x").await.unwrap_err().kind(),
+        ErrorKind::Corrupt
+    );
+}
+
+#[tokio::test]
+async fn a_load_overtaken_by_a_promotion_is_not_kept_as_fresh() {
+    let World { store, acme, .. } = world();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    promote(&acme, &v1, "production").await;
+    store.set(Mode::Waits);
+    let slow = tokio::spawn({
+        let acme = acme.clone();
+        async move { text(&acme, "triage@production").await }
+    });
+    settle().await;
+    // It has read v1 and hangs on the way back, while v2 goes live.
+    promote(&acme, &v2, "production").await;
+    store.set(Mode::Works);
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "two",
+        "nobody joins a load that began before the change"
+    );
+    store.release();
+    assert_eq!(slow.await.unwrap(), "one");
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "two",
+        "a slow load does not overwrite a later one"
+    );
+}
+
+#[tokio::test]
+async fn missed_events_make_everything_suspect() {
+    let World { store, acme, ops, .. } = world();
+    save(&acme, "triage", "one").await;
+    assert_eq!(text(&acme, "triage").await, "one");
+    let before = store.finds();
+    ops.events().publish(&Event {
+        tenant: TenantId::new("any").unwrap(),
+        change: Change::Missed,
+    });
+    assert_eq!(text(&acme, "triage").await, "one");
+    assert_eq!(store.finds(), before + 1);
+}
+
+#[tokio::test]
+async fn try_resolve_never_waits() {
+    let World { store, acme, .. } = world();
+    save(&acme, "triage", "one").await;
+    store.set(Mode::Waits);
+    let error = acme.try_resolve("triage").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("it is being loaded"), "{error}");
+    store.release();
+    settle().await;
+    assert_eq!(
+        acme.try_resolve("triage").unwrap().render(&()).unwrap().text(),
+        Some("one")
+    );
+}
+
+#[test]
+fn try_resolve_works_without_a_runtime() {
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let acme = ops.tenant("acme").unwrap();
+    assert_eq!(
+        acme.try_resolve("triage").unwrap_err().kind(),
+        ErrorKind::Unavailable
+    );
+}
+
+#[tokio::test]
+async fn the_cache_is_bounded_and_keeps_what_is_used() {
+    let mut settings = ResolveSettings::default();
+    settings.max_entries = 100;
+    let World { store, acme, ops, .. } = world_with(settings);
+    save(&acme, "hot", "hot").await;
+    for i in 0..1_000 {
+        save(&acme, &format!("p{i}"), &format!("text {i}")).await;
+        text(&acme, &format!("p{i}")).await;
+        text(&acme, "hot").await;
+        assert!(ops.cache_stats().entries <= 100);
+    }
+    assert!(ops.cache_stats().evictions >= 900);
+    let before = store.finds();
+    text(&acme, "hot").await;
+    assert_eq!(store.finds(), before, "what is used is kept");
+
+    let mut settings = ResolveSettings::default();
+    settings.max_bytes = 1 << 20;
+    let World { acme, ops, .. } = world_with(settings);
+    for i in 0..300 {
+        save(
+            &acme,
+            &format!("p{i}"),
+            &format!("{i} {{{{ x | default(value=1) }}}} {}", "x".repeat(4_000)),
+        )
+        .await;
+        text(&acme, &format!("p{i}")).await;
+        assert!(ops.cache_stats().bytes <= 1 << 20, "{:?}", ops.cache_stats());
+    }
+    assert!(ops.cache_stats().entries > 10);
+}
+
+#[tokio::test]
+async fn compiled_prompts_are_shared_between_references() {
+    let World { acme, ops, .. } = world();
+    let v1 = save(&acme, "triage", "Hi {{ name }}.").await;
+    acme.resolve("triage").await.unwrap();
+    let bytes = ops.cache_stats().bytes;
+    for environment in ["dev", "staging", "production"] {
+        promote(&acme, &v1, environment).await;
+        acme.resolve(&format!("triage@{environment}")).await.unwrap();
+    }
+    assert_eq!((ops.cache_stats().entries, ops.cache_stats().bytes), (4, bytes));
+}
