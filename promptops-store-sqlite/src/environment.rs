@@ -36,7 +36,7 @@ statements! {
     CURRENT = "SELECT o.revision, o.version FROM promptops_prompt p
         JOIN promptops_pointer o ON o.prompt = p.id AND o.environment = ?3
         WHERE p.tenant = ?1 AND p.name = ?2";
-    TARGET = "SELECT p.id, v.status FROM promptops_prompt p
+    TARGET = "SELECT p.id, v.status, v.hash FROM promptops_prompt p
         JOIN promptops_version v ON v.prompt = p.id AND v.number = ?3
         WHERE p.tenant = ?1 AND p.name = ?2";
     MOVE = "INSERT INTO promptops_pointer
@@ -305,14 +305,17 @@ fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> 
         .into());
     }
     check_grounds(tx, tenant, &change)?;
-    let target: Option<(i64, String)> = tx
+    let target: Option<(i64, String, [u8; 32])> = tx
         .prepare_cached(TARGET)?
         .query_row((tenant, change.prompt.as_str(), change.to.get()), |row| {
-            Ok((row.get(0)?, row.get(1)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let (prompt_id, status) =
+    let (prompt_id, status, hash) =
         target.ok_or_else(|| prompt_refusal::unknown_version(&change.prompt, change.to))?;
+    if hash != *change.hash.as_bytes() {
+        return Err(prompt_refusal::other_content(&change.prompt, change.to, &change.hash).into());
+    }
     match stored("status", status.parse::<Status>())? {
         Status::Active => {}
         Status::Draft => prompt::put_status(tx, prompt_id, change.to, Status::Active)?,

@@ -360,6 +360,7 @@ impl Desk {
             environment: environment(to),
             kind: MoveKind::Promote,
             to: version.number,
+            hash: version.hash,
             closure_hash: closure_of(version),
             expected_revision,
             policy_revision: 0,

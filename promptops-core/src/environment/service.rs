@@ -352,6 +352,14 @@ impl Environments {
         let governance = &self.governance;
         let environment = EnvironmentName::new(environment)?;
         own(&self.tenant, version)?;
+        // The store compares the hash with its own, so that nothing is decided on another text than goes live.
+        if version.content.hash() != version.hash {
+            return Err(crate::prompt::refusal::other_content(
+                &version.prompt,
+                version.number,
+                &version.hash,
+            ));
+        }
         let slots = governance
             .environments
             .slots(&self.tenant, &version.prompt)
@@ -590,6 +598,7 @@ impl<'a> Promotion<'a> {
                 environment: case.environment,
                 kind: MoveKind::Promote,
                 to: version.number,
+                hash: version.hash,
                 closure_hash: case.closure.hash,
                 expected_revision: case.revision,
                 policy_revision: case.slots.policy_revision,
@@ -737,6 +746,7 @@ impl<'a> Rollback<'a> {
                 environment,
                 kind: MoveKind::Rollback,
                 to,
+                hash: version.hash,
                 closure_hash: closure.hash,
                 expected_revision: live.revision,
                 policy_revision: slots.policy_revision,

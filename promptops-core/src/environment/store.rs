@@ -9,7 +9,8 @@ use super::policy::{Policy, PolicyRecord};
 use crate::base::audit::AuditEntry;
 use crate::base::error::Result;
 use crate::base::{
-    Actor, ClosureHash, EnvironmentName, Page, PageRequest, PromptName, TenantId, Timestamp, VersionNumber,
+    Actor, ClosureHash, ContentHash, EnvironmentName, Page, PageRequest, PromptName, TenantId, Timestamp,
+    VersionNumber,
 };
 
 /// All that a promotion of one prompt is decided on, in one consistent view.
@@ -70,6 +71,8 @@ pub struct PointerMove {
     pub kind: MoveKind,
     /// The version to make live.
     pub to: VersionNumber,
+    /// The content hash that it must have: what was decided on is what goes live.
+    pub hash: ContentHash,
     /// Its closure hash.
     pub closure_hash: ClosureHash,
     /// The revision that the pointer must have now; 0 when nothing may be live.
@@ -134,7 +137,8 @@ pub trait EnvironmentStore: Send + Sync {
     ///   the current revision. Of two racing moves on one revision exactly one succeeds.
     /// - The tenant's policy revision and the source pointer's revision are as given, else
     ///   [`Conflict`](crate::base::ErrorKind::Conflict).
-    /// - The version exists for this tenant itself, else [`NotFound`](crate::base::ErrorKind::NotFound).
+    /// - The version exists for this tenant itself, with this content hash, else
+    ///   [`NotFound`](crate::base::ErrorKind::NotFound).
     /// - A draft becomes active. An archived version is
     ///   [`IllegalTransition`](crate::base::ErrorKind::IllegalTransition).
     /// - The new revision is one more; the history has no gap.

@@ -145,11 +145,18 @@ impl EnvironmentStore for MemoryBackend {
         let mut state = self.state();
         let tenant = state.tenant_mut(&change.tenant);
         tenant.environments.check_move(&change)?;
-        let status = tenant
+        let version = tenant
             .prompts
-            .status(&change.prompt, change.to)
+            .version(&change.prompt, change.to)
             .ok_or_else(|| prompt_refusal::unknown_version(&change.prompt, change.to))?;
-        if status == Status::Archived {
+        if version.hash != change.hash {
+            return Err(prompt_refusal::other_content(
+                &change.prompt,
+                change.to,
+                &change.hash,
+            ));
+        }
+        if version.status == Status::Archived {
             return Err(refusal::version_is_archived(
                 &change.prompt,
                 change.to,

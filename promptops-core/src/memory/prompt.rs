@@ -66,8 +66,8 @@ impl Prompt {
 }
 
 impl Prompts {
-    pub(super) fn status(&self, prompt: &PromptName, number: VersionNumber) -> Option<Status> {
-        Some(self.by_name.get(prompt)?.version(number)?.status)
+    pub(super) fn version(&self, prompt: &PromptName, number: VersionNumber) -> Option<&Arc<Version>> {
+        self.by_name.get(prompt)?.version(number)
     }
 
     /// Gives a version this status; nothing when there is no such version.

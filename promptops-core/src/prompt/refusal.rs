@@ -3,7 +3,7 @@
 use semver::Version as Semver;
 
 use crate::base::error::{Error, ErrorKind, invalid};
-use crate::base::{EnvironmentName, PromptName, TenantId, VersionNumber};
+use crate::base::{ContentHash, EnvironmentName, PromptName, TenantId, VersionNumber};
 
 /// [`NotFound`](ErrorKind::NotFound): the tenant itself has no such prompt.
 #[must_use]
@@ -20,6 +20,17 @@ pub fn unknown_version(prompt: &PromptName, number: VersionNumber) -> Error {
     Error::new(
         ErrorKind::NotFound,
         format!("the tenant has no {prompt} {number} of its own; list its versions to see those there are"),
+    )
+}
+
+/// [`NotFound`](ErrorKind::NotFound): the version is there, with another content than the one decided on.
+#[must_use]
+pub fn other_content(prompt: &PromptName, number: VersionNumber, expected: &ContentHash) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!(
+            "{prompt} {number} does not have the content {expected}; pass the version as it was read from here"
+        ),
     )
 }
 

@@ -105,7 +105,11 @@ impl Future for ResolveFuture<'_> {
                     reference,
                     fallback,
                 } = request;
-                Box::pin(async move { resolver.resolve(tenant, reference, fallback.map(|content| *content)).await })
+                Box::pin(async move {
+                    resolver
+                        .resolve(tenant, reference, fallback.map(|content| *content))
+                        .await
+                })
             }
             State::Loading(loading) => loading,
             // Polled after it was ready: a mistake of an executor, which never gets an answer.

@@ -63,6 +63,7 @@ pub fn promotion(version: &Version, expected_revision: u64) -> PointerMove {
         environment: production(),
         kind: MoveKind::Promote,
         to: version.number,
+        hash: version.hash,
         closure_hash: closure_hash(&version.hash, &[]),
         expected_revision,
         policy_revision: 0,

@@ -15,6 +15,7 @@ pub async fn move_is_kept_as_given(harness: &dyn Harness) {
     let second = PointerMove {
         kind: MoveKind::Rollback,
         to: v2.number,
+        hash: v2.hash,
         closure_hash: closure("two, with its snippets"),
         expected_revision: 1,
         actor: Actor::owner("bob \u{1f984} O'Neil"),
@@ -341,9 +342,11 @@ pub async fn moving_to_an_unknown_version_is_not_found(harness: &dyn Harness) {
     let before = desk.everything().await;
     let mut unknown = v1.clone();
     unknown.number = number(2);
+    let mut other = v1.clone();
+    other.hash = inherited.hash;
     let mut nowhere = v1;
     nowhere.prompt = name("unknown");
-    for version in [unknown, nowhere, inherited] {
+    for version in [unknown, nowhere, other, inherited] {
         let result = desk.try_promote(&version, "dev", 0).await;
         fails(result, ErrorKind::NotFound, &format!("a move to {version}"));
         assert_eq!(desk.slots(version.prompt.as_str()).await.pointers, []);
