@@ -4,7 +4,9 @@
     reason = "helpers of tests are tests, which clippy.toml cannot know"
 )]
 
+mod authoring;
 mod conformance;
 mod faulty;
+mod governing;
 mod journey;
 mod resolving;
