@@ -5,7 +5,9 @@ mod gate;
 mod history;
 mod pointer;
 mod policy;
+mod promotion;
 pub mod refusal;
+mod rollback;
 mod service;
 mod store;
 
@@ -14,5 +16,7 @@ pub use gate::{Condition, Facts, check_policy};
 pub use history::{HistoryRecord, MoveKind, Waiver, predecessor};
 pub use pointer::Pointer;
 pub use policy::{EvaluationGate, Policy, PolicyRecord, QualityGate};
-pub use service::{Environments, Governance, Promotion, Rollback};
+pub use promotion::Promotion;
+pub use rollback::Rollback;
+pub use service::{Environments, Governance};
 pub use store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};

@@ -1,27 +1,27 @@
 //! Promotion, rollback, approval and policies of one tenant: load, decide, commit.
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::approval::Approval;
 use super::gate::{Condition, Facts, check_policy};
-use super::history::{HistoryRecord, MoveKind, Waiver, predecessor};
+use super::history::HistoryRecord;
 use super::pointer::Pointer;
 use super::policy::{Policy, PolicyRecord};
+use super::promotion::Promotion;
+use super::rollback::Rollback;
 use super::store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};
 use crate::base::audit::{AuditAction, AuditEntry, check_reason};
-use crate::base::error::{Error, ErrorKind, Result, Unmet, invalid};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{
-    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Role,
-    TenantId, VersionNumber,
+    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName,
+    TenantId,
 };
 use crate::evaluation::EvaluationStore;
 use crate::observation::{Metrics, MetricsStore};
-use crate::prompt::{Lookup, Reference, Status, Store, Version, own};
+use crate::prompt::{Reference, Store, Version, own};
 use crate::render::{Closure, Compiler};
 
 /// What governing environments works with.
@@ -48,19 +48,19 @@ pub struct Governance {
 /// The environments of one tenant.
 #[derive(Clone)]
 pub struct Environments {
-    governance: Governance,
-    tenant: TenantId,
+    pub(super) governance: Governance,
+    pub(super) tenant: TenantId,
 }
 
 /// Everything that a decision about one slot rests on.
-struct Case {
-    environment: EnvironmentName,
-    slots: Slots,
-    policy: Policy,
-    closure: Closure,
-    revision: u64,
-    source: Option<SourceGuard>,
-    conditions: Vec<Condition>,
+pub(super) struct Case {
+    pub(super) environment: EnvironmentName,
+    pub(super) slots: Slots,
+    pub(super) policy: Policy,
+    pub(super) closure: Closure,
+    pub(super) revision: u64,
+    pub(super) source: Option<SourceGuard>,
+    pub(super) conditions: Vec<Condition>,
 }
 
 impl Environments {
@@ -87,15 +87,7 @@ impl Environments {
         environment: &'a str,
         actor: &'a Actor,
     ) -> Promotion<'a> {
-        Promotion {
-            environments: self,
-            version,
-            environment,
-            actor,
-            expected: None,
-            reason: String::new(),
-            waiver: None,
-        }
+        Promotion::new(self, version, environment, actor)
     }
 
     /// Makes the version live again that was live before the one that is live now, or a named earlier one.
@@ -113,15 +105,7 @@ impl Environments {
         actor: &'a Actor,
         reason: &'a str,
     ) -> Rollback<'a> {
-        Rollback {
-            environments: self,
-            prompt,
-            environment,
-            actor,
-            reason,
-            to: None,
-            expected: None,
-        }
+        Rollback::new(self, prompt, environment, actor, reason)
     }
 
     /// How the version stands with the environment's policy: every condition, met or not, in the policy's order.
@@ -348,7 +332,7 @@ impl Environments {
     }
 
     /// Loads all facts and holds them against the policy.
-    async fn case(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Case> {
+    pub(super) async fn case(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Case> {
         let governance = &self.governance;
         let environment = EnvironmentName::new(environment)?;
         own(&self.tenant, version)?;
@@ -425,7 +409,7 @@ impl Environments {
         })
     }
 
-    async fn commit(&self, change: PointerMove) -> Result<Pointer> {
+    pub(super) async fn commit(&self, change: PointerMove) -> Result<Pointer> {
         let pointer = self.governance.environments.move_pointer(change).await?;
         self.publish(Change::PointerMoved {
             prompt: pointer.prompt.clone(),
@@ -442,7 +426,7 @@ impl Environments {
         Ok(pointer)
     }
 
-    fn audit(
+    pub(super) fn audit(
         &self,
         actor: &Actor,
         action: AuditAction,
@@ -475,329 +459,6 @@ impl fmt::Debug for Environments {
     }
 }
 
-fn slot(prompt: &PromptName, environment: &EnvironmentName) -> String {
+pub(super) fn slot(prompt: &PromptName, environment: &EnvironmentName) -> String {
     format!("{prompt}@{environment}")
-}
-
-/// A promotion about to be made; await it.
-#[must_use = "a promotion does nothing until it is awaited"]
-pub struct Promotion<'a> {
-    environments: &'a Environments,
-    version: &'a Version,
-    environment: &'a str,
-    actor: &'a Actor,
-    expected: Option<u64>,
-    reason: String,
-    waiver: Option<&'a str>,
-}
-
-impl<'a> Promotion<'a> {
-    /// Goes through only if the pointer has this revision still; 0 when nothing may be live yet.
-    pub fn expecting(mut self, revision: u64) -> Self {
-        self.expected = Some(revision);
-        self
-    }
-
-    /// Says why, for the history.
-    pub fn reason(mut self, text: impl Into<String>) -> Self {
-        self.reason = text.into();
-        self
-    }
-
-    /// Sets the policy's unmet conditions aside. Only an owner may, with a reason; both are recorded, with the
-    /// conditions.
-    pub fn waive(mut self, reason: &'a str) -> Self {
-        self.waiver = Some(reason);
-        self
-    }
-
-    async fn run(self) -> Result<Pointer> {
-        let Self {
-            environments,
-            version,
-            environment,
-            actor,
-            expected,
-            reason,
-            waiver,
-        } = self;
-        actor.authorise(Operation::Promote)?;
-        let waiver = waiver
-            .map(|reason| {
-                actor.authorise(Operation::Waive)?;
-                check_reason("a waiver", reason)
-            })
-            .transpose()?;
-        let reason = if reason.trim().is_empty() {
-            String::new()
-        } else {
-            check_reason("a promotion", &reason)?
-        };
-        if version.status == Status::Archived {
-            let environment = EnvironmentName::new(environment)?;
-            return Err(super::refusal::version_is_archived(
-                &version.prompt,
-                version.number,
-                &environment,
-            ));
-        }
-        let case = environments.case(version, environment, actor).await?;
-        if let Some(expected) = expected
-            && expected != case.revision
-        {
-            return Err(super::refusal::revision_conflict(
-                &version.prompt,
-                &case.environment,
-                expected,
-                case.revision,
-            ));
-        }
-        if let Some(live) = case.slots.pointer(&case.environment)
-            && live.version == version.number
-            && live.closure_hash == case.closure.hash
-        {
-            return Ok(live.clone());
-        }
-        let unmet: Vec<Unmet> = case
-            .conditions
-            .into_iter()
-            .filter(|condition| !condition.met)
-            .map(|condition| condition.detail)
-            .collect();
-        let waiver = match waiver {
-            Some(reason) if !unmet.is_empty() => Some(Waiver { reason, unmet }),
-            _ if !unmet.is_empty() => {
-                return Err(Error::new(
-                    ErrorKind::Refused,
-                    format!("{version} may not go live in {}", case.environment),
-                )
-                .with_unmet(unmet));
-            }
-            // Nothing to set aside.
-            _ => None,
-        };
-        let detail = json!({
-            "from": case.slots.pointer(&case.environment).map(|pointer| pointer.version),
-            "to": version.number,
-            "closure_hash": case.closure.hash,
-            "revision": case.revision + 1,
-            "reason": reason,
-            "waiver": waiver,
-            "policy": case.policy,
-        });
-        let audit = environments.audit(
-            actor,
-            AuditAction::Promote,
-            slot(&version.prompt, &case.environment),
-            &detail,
-        );
-        environments
-            .commit(PointerMove {
-                tenant: environments.tenant.clone(),
-                prompt: version.prompt.clone(),
-                environment: case.environment,
-                kind: MoveKind::Promote,
-                to: version.number,
-                hash: version.hash,
-                closure_hash: case.closure.hash,
-                expected_revision: case.revision,
-                policy_revision: case.slots.policy_revision,
-                source: case.source,
-                actor: actor.clone(),
-                reason,
-                waiver,
-                at: audit.at,
-                audit,
-            })
-            .await
-    }
-}
-
-impl<'a> IntoFuture for Promotion<'a> {
-    type Output = Result<Pointer>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-impl fmt::Debug for Promotion<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Promotion({} to {})", self.version, self.environment)
-    }
-}
-
-/// A rollback about to be made; await it.
-#[must_use = "a rollback does nothing until it is awaited"]
-pub struct Rollback<'a> {
-    environments: &'a Environments,
-    prompt: &'a str,
-    environment: &'a str,
-    actor: &'a Actor,
-    reason: &'a str,
-    to: Option<VersionNumber>,
-    expected: Option<u64>,
-}
-
-impl<'a> Rollback<'a> {
-    /// Goes back to this version, which must have been live in the environment before.
-    pub fn to(mut self, version: VersionNumber) -> Self {
-        self.to = Some(version);
-        self
-    }
-
-    /// Goes through only if the pointer has this revision still.
-    pub fn expecting(mut self, revision: u64) -> Self {
-        self.expected = Some(revision);
-        self
-    }
-
-    async fn run(self) -> Result<Pointer> {
-        let Self {
-            environments,
-            prompt,
-            environment,
-            actor,
-            reason,
-            to,
-            expected,
-        } = self;
-        actor.authorise(Operation::Rollback)?;
-        let reason = check_reason("a rollback", reason)?;
-        let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
-        let governance = &environments.governance;
-        let tenant = &environments.tenant;
-        let slots = governance.environments.slots(tenant, &prompt).await?;
-        let owner_only = slots.policy(&environment).is_some_and(|policy| policy.owner_only);
-        if owner_only && !matches!(actor.role, Role::Owner | Role::System) {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                format!("{actor} may not roll back in {environment}; its policy lets only owners"),
-            ));
-        }
-        let Some(live) = slots.pointer(&environment) else {
-            let reference = Reference::environment(prompt, environment);
-            return Err(crate::prompt::Missing::Promotion.error(tenant, &reference));
-        };
-        if let Some(expected) = expected
-            && expected != live.revision
-        {
-            return Err(super::refusal::revision_conflict(
-                &prompt,
-                &environment,
-                expected,
-                live.revision,
-            ));
-        }
-        let moves = environments.moves(&prompt, &environment).await?;
-        let to = match to {
-            None => predecessor(moves).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::NotFound,
-                    format!(
-                        "nothing was live in {environment} before {prompt} {}; promote another version",
-                        live.version
-                    ),
-                )
-            })?,
-            Some(to) if to == live.version => {
-                return Err(invalid(format!("{prompt} {to} is live in {environment} already")));
-            }
-            Some(to) if moves.iter().any(|(_, version)| *version == to) => to,
-            Some(to) => {
-                return Err(Error::new(
-                    ErrorKind::NotFound,
-                    format!("{prompt} {to} was never live in {environment}; promote it instead"),
-                ));
-            }
-        };
-        let reference = Reference::version(prompt.clone(), to);
-        let lookups = governance
-            .prompts
-            .find(tenant, std::slice::from_ref(&reference))
-            .await?;
-        let version = match lookups.into_iter().next() {
-            Some(Lookup::Found(found)) => found.version,
-            Some(Lookup::Missing(missing)) => return Err(missing.error(tenant, &reference)),
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Backend,
-                    "the store answered nothing where a version was asked for",
-                ));
-            }
-        };
-        let closure = governance
-            .compiler
-            .closure(tenant, &prompt, Some(to), &version.content)
-            .await?;
-        let detail = json!({
-            "from": live.version,
-            "to": to,
-            "closure_hash": closure.hash,
-            "revision": live.revision + 1,
-            "reason": reason,
-        });
-        let audit = environments.audit(actor, AuditAction::Rollback, slot(&prompt, &environment), &detail);
-        environments
-            .commit(PointerMove {
-                tenant: tenant.clone(),
-                prompt,
-                environment,
-                kind: MoveKind::Rollback,
-                to,
-                hash: version.hash,
-                closure_hash: closure.hash,
-                expected_revision: live.revision,
-                policy_revision: slots.policy_revision,
-                source: None,
-                actor: actor.clone(),
-                reason,
-                waiver: None,
-                at: audit.at,
-                audit,
-            })
-            .await
-    }
-}
-
-impl Environments {
-    /// All moves of a pointer, oldest first.
-    async fn moves(
-        &self,
-        prompt: &PromptName,
-        environment: &EnvironmentName,
-    ) -> Result<Vec<(MoveKind, VersionNumber)>> {
-        let mut moves = Vec::new();
-        let mut page = PageRequest::first(PageRequest::MAX_LIMIT);
-        loop {
-            let records = self
-                .governance
-                .environments
-                .history(&self.tenant, prompt, environment, &page)
-                .await?;
-            moves.extend(records.items.iter().map(|record| (record.kind, record.to)));
-            match records.next {
-                Some(cursor) => page = page.after(cursor),
-                None => break,
-            }
-        }
-        moves.reverse();
-        Ok(moves)
-    }
-}
-
-impl<'a> IntoFuture for Rollback<'a> {
-    type Output = Result<Pointer>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
-
-impl fmt::Debug for Rollback<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Rollback({}@{})", self.prompt, self.environment)
-    }
 }

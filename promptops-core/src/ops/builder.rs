@@ -14,7 +14,10 @@ use crate::resolve::{CacheStats, ResolveSettings, Resolver};
 
 /// Prompts operated like releases. Cheap to clone; one per process and database is enough.
 #[derive(Clone)]
-pub struct PromptOps {
+pub struct PromptOps(pub(super) Arc<Wiring>);
+
+/// What a [`PromptOps`] is made of.
+pub(super) struct Wiring {
     pub(super) stores: Stores,
     pub(super) authoring: Authoring,
     pub(super) governance: Governance,
@@ -50,19 +53,19 @@ impl PromptOps {
     /// Which tenant inherits from which.
     #[must_use]
     pub fn tenants(&self) -> Tenants {
-        Tenants::new(self.authoring.clone())
+        Tenants::new(self.0.authoring.clone())
     }
 
     /// The bus on which changes are told, to listen to or to feed from other processes.
     #[must_use]
     pub fn events(&self) -> &Arc<dyn EventBus> {
-        &self.events
+        &self.0.events
     }
 
     /// What the resolver's cache holds and did.
     #[must_use]
     pub fn cache_stats(&self) -> CacheStats {
-        self.resolver.stats()
+        self.0.resolver.stats()
     }
 }
 
@@ -185,14 +188,14 @@ impl Builder {
             spawn,
             self.resolve,
         );
-        PromptOps {
+        PromptOps(Arc::new(Wiring {
             stores,
             authoring,
             governance,
             resolver,
             events,
             clock,
-        }
+        }))
     }
 }
 

@@ -33,21 +33,21 @@ impl Tenant {
     /// Authoring: save, find, tag, activate, archive, diff.
     #[must_use]
     pub fn prompts(&self) -> Prompts {
-        Prompts::new(self.ops.authoring.clone(), self.id.clone())
+        Prompts::new(self.ops.0.authoring.clone(), self.id.clone())
     }
 
     /// Governing: promote, roll back, approve, policies, history.
     #[must_use]
     pub fn environments(&self) -> Environments {
-        Environments::new(self.ops.governance.clone(), self.id.clone())
+        Environments::new(self.ops.0.governance.clone(), self.id.clone())
     }
 
     /// Feedback and what it adds up to.
     #[must_use]
     pub fn metrics(&self) -> MetricsService {
         MetricsService::new(
-            self.ops.stores.metrics.clone(),
-            self.ops.clock.clone(),
+            self.ops.0.stores.metrics.clone(),
+            self.ops.0.clock.clone(),
             self.id.clone(),
         )
     }
@@ -56,8 +56,8 @@ impl Tenant {
     #[must_use]
     pub fn evaluations(&self) -> Evaluations {
         Evaluations::new(
-            self.ops.stores.evaluations.clone(),
-            self.ops.clock.clone(),
+            self.ops.0.stores.evaluations.clone(),
+            self.ops.0.clock.clone(),
             self.id.clone(),
         )
     }
@@ -65,7 +65,7 @@ impl Tenant {
     /// The audit log.
     #[must_use]
     pub fn audit(&self) -> Audit {
-        Audit::new(self.ops.stores.audit.clone(), self.id.clone())
+        Audit::new(self.ops.0.stores.audit.clone(), self.id.clone())
     }
 
     /// Resolves a reference: `support/triage@production`, `support/triage@v3`, `support/triage@sha256:…`, or
@@ -78,7 +78,7 @@ impl Tenant {
     /// text that is no reference; [`Unavailable`](crate::ErrorKind::Unavailable) when the store cannot be reached and
     /// nothing is known from before; [`Corrupt`](crate::ErrorKind::Corrupt) for a version that was changed.
     pub fn resolve<'a, R: AsRef<str> + ?Sized>(&'a self, reference: &'a R) -> Resolve<'a> {
-        Resolve::new(&self.ops.resolver, &self.id, reference.as_ref())
+        Resolve::new(&self.ops.0.resolver, &self.id, reference.as_ref())
     }
 
     /// Resolves without waiting, for callers that cannot: what is known now, stale or not.

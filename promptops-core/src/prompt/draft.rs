@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::content::{ChatItem, Content, ModelSettings, Tool};
+use super::content::{ChatItem, Content};
+use super::settings::{ModelSettings, Tool};
 use crate::base::{Actor, VersionNumber};
 
 /// What is to be saved as a version. Every call says one thing about it; [`by`](Self::by) must be among them.

@@ -9,6 +9,7 @@ mod reference;
 pub mod refusal;
 mod schema;
 mod service;
+mod settings;
 mod store;
 mod tenancy;
 mod version;
@@ -16,8 +17,7 @@ mod version;
 pub use analysis::{ContentAnalysis, MessageTemplateRef, SnippetUse, VariableUse};
 pub use check::ContentCheck;
 pub use content::{
-    Body, ChatItem, Content, MessageRole, ModelSettings, Tool, assistant, closure_hash, developer,
-    placeholder, system, user,
+    Body, ChatItem, Content, MessageRole, assistant, closure_hash, developer, placeholder, system, user,
 };
 pub use diff::{Changelog, DiffOptions, PromptDiff};
 pub use draft::Draft;
@@ -25,6 +25,7 @@ pub use reference::{Reference, Selector, SnippetReference};
 pub use schema::InputSchema;
 pub(crate) use service::own;
 pub use service::{Authoring, Prompts};
+pub use settings::{ModelSettings, Tool};
 pub use store::{
     Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, Saved, StatusChange, Store, TagsChange,
     VersionFilter,

@@ -88,11 +88,7 @@ async fn bad_drafts_are_refused_before_anything_is_stored() {
         ("", Draft::text("x").by("mo"), "the prompt name is empty"),
         ("Support", Draft::text("x").by("mo"), "'S' at byte 0"),
         ("caf\u{e9}", Draft::text("x").by("mo"), "'é' at byte 3"),
-        (
-            &long_name,
-            Draft::text("x").by("mo"),
-            "201 bytes; at most 200",
-        ),
+        (&long_name, Draft::text("x").by("mo"), "201 bytes; at most 200"),
         ("p", Draft::text("x").by(""), "the actor id"),
         (
             "p",

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
-use crate::prompt::content::{Content, Tool};
+use crate::prompt::content::Content;
+use crate::prompt::settings::Tool;
 
 /// Most levels of a value that are looked into; a change further down is shown as one of the value at this depth.
 const MOST_DEPTH: usize = 32;

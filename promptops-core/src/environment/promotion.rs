@@ -1,0 +1,174 @@
+//! Promotion: a version goes live, if the policy is met.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use serde_json::json;
+
+use super::history::{MoveKind, Waiver};
+use super::pointer::Pointer;
+use super::service::{Environments, slot};
+use super::store::PointerMove;
+use crate::base::audit::{AuditAction, check_reason};
+use crate::base::error::{Error, ErrorKind, Result, Unmet};
+use crate::base::{Actor, Operation};
+use crate::prompt::Version;
+
+/// A promotion about to be made; await it.
+#[must_use = "a promotion does nothing until it is awaited"]
+pub struct Promotion<'a> {
+    environments: &'a Environments,
+    version: &'a Version,
+    environment: &'a str,
+    actor: &'a Actor,
+    expected: Option<u64>,
+    reason: String,
+    waiver: Option<&'a str>,
+}
+
+impl<'a> Promotion<'a> {
+    pub(super) fn new(
+        environments: &'a Environments,
+        version: &'a Version,
+        environment: &'a str,
+        actor: &'a Actor,
+    ) -> Self {
+        Self {
+            environments,
+            version,
+            environment,
+            actor,
+            expected: None,
+            reason: String::new(),
+            waiver: None,
+        }
+    }
+
+    /// Goes through only if the pointer has this revision still; 0 when nothing may be live yet.
+    pub fn expecting(mut self, revision: u64) -> Self {
+        self.expected = Some(revision);
+        self
+    }
+
+    /// Says why, for the history.
+    pub fn reason(mut self, text: impl Into<String>) -> Self {
+        self.reason = text.into();
+        self
+    }
+
+    /// Sets the policy's unmet conditions aside. Only an owner may, with a reason; both are recorded, with the
+    /// conditions.
+    pub fn waive(mut self, reason: &'a str) -> Self {
+        self.waiver = Some(reason);
+        self
+    }
+
+    async fn run(self) -> Result<Pointer> {
+        let Self {
+            environments,
+            version,
+            environment,
+            actor,
+            expected,
+            reason,
+            waiver,
+        } = self;
+        actor.authorise(Operation::Promote)?;
+        let waiver = waiver
+            .map(|reason| {
+                actor.authorise(Operation::Waive)?;
+                check_reason("a waiver", reason)
+            })
+            .transpose()?;
+        let reason = if reason.trim().is_empty() {
+            String::new()
+        } else {
+            check_reason("a promotion", &reason)?
+        };
+        let case = environments.case(version, environment, actor).await?;
+        if let Some(expected) = expected
+            && expected != case.revision
+        {
+            return Err(super::refusal::revision_conflict(
+                &version.prompt,
+                &case.environment,
+                expected,
+                case.revision,
+            ));
+        }
+        if let Some(live) = case.slots.pointer(&case.environment)
+            && live.version == version.number
+            && live.closure_hash == case.closure.hash
+        {
+            return Ok(live.clone());
+        }
+        let unmet: Vec<Unmet> = case
+            .conditions
+            .into_iter()
+            .filter(|condition| !condition.met)
+            .map(|condition| condition.detail)
+            .collect();
+        let waiver = match waiver {
+            Some(reason) if !unmet.is_empty() => Some(Waiver { reason, unmet }),
+            _ if !unmet.is_empty() => {
+                return Err(Error::new(
+                    ErrorKind::Refused,
+                    format!("{version} may not go live in {}", case.environment),
+                )
+                .with_unmet(unmet));
+            }
+            // Nothing to set aside.
+            _ => None,
+        };
+        let detail = json!({
+            "from": case.slots.pointer(&case.environment).map(|pointer| pointer.version),
+            "to": version.number,
+            "closure_hash": case.closure.hash,
+            "revision": case.revision + 1,
+            "reason": reason,
+            "waiver": waiver,
+            "policy": case.policy,
+        });
+        let audit = environments.audit(
+            actor,
+            AuditAction::Promote,
+            slot(&version.prompt, &case.environment),
+            &detail,
+        );
+        environments
+            .commit(PointerMove {
+                tenant: environments.tenant.clone(),
+                prompt: version.prompt.clone(),
+                environment: case.environment,
+                kind: MoveKind::Promote,
+                to: version.number,
+                hash: version.hash,
+                closure_hash: case.closure.hash,
+                expected_revision: case.revision,
+                policy_revision: case.slots.policy_revision,
+                source: case.source,
+                actor: actor.clone(),
+                reason,
+                waiver,
+                at: audit.at,
+                audit,
+            })
+            .await
+    }
+}
+
+impl<'a> IntoFuture for Promotion<'a> {
+    type Output = Result<Pointer>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl fmt::Debug for Promotion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Promotion({} to {})", self.version, self.environment)
+    }
+}
