@@ -7,6 +7,9 @@ use similar::DiffableStr;
 /// The similarity of two equal sets of words; 0 is none in common.
 pub(super) const SAME: u32 = 1000;
 
+/// Bytes of a word and what follows it, on the long side.
+const LONG_WORD: usize = 16;
+
 /// The distinct words of texts as numbers, so that comparing two texts costs a merge of two sorted lists.
 #[derive(Default)]
 pub(super) struct Words<'a> {
@@ -16,6 +19,8 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     /// The distinct words among the first `most` of the text, sorted by number.
     pub(super) fn of(&mut self, text: &'a str, most: usize) -> Vec<u32> {
+        // Looking for the ends of words costs more than comparing them; the rest of a long text is left alone.
+        let text = &text[..text.floor_char_boundary(most.saturating_mul(LONG_WORD))];
         let mut words: Vec<u32> = DiffableStr::tokenize_unicode_words(text)
             .into_iter()
             .filter(|token| token.chars().any(char::is_alphanumeric))

@@ -12,8 +12,12 @@ use super::words::LineChange;
 const MOST_PAIRS: usize = 4096;
 /// Words of a line that are weighed.
 const MOST_WORDS: usize = 64;
-/// Above these many lines of both sides, the algorithm with the better worst case is used.
+/// Above these many lines of both sides, less their common start and end, the algorithm with the better worst case is
+/// used.
 const MANY_LINES: usize = 1000;
+/// Above these many, lines are equal only to the line of the same place: only contents near the largest allowed size,
+/// of very short lines, get there.
+const MOST_LINES: usize = 1 << 16;
 
 /// Lines of one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -122,11 +126,9 @@ impl<'a> Lines<'a> {
             to: split(to),
             runs: Vec::new(),
         };
-        for op in line_ops(&lines.from, &lines.to) {
-            if let DiffOp::Equal { .. } = op {
-                lines.replaced(op.old_range().start, op.new_range().start);
-                lines.run(Fate::Equal, op.old_range().end, op.new_range().end);
-            }
+        for equal in equal_lines(&lines.from, &lines.to) {
+            lines.replaced(equal.0.start, equal.1.start);
+            lines.run(Fate::Equal, equal.0.end, equal.1.end);
         }
         lines.replaced(lines.from.len(), lines.to.len());
         lines
@@ -160,7 +162,10 @@ impl<'a> Lines<'a> {
         let (i, j) = self.end();
         for (a, b) in pairs(&self.from[i..from], &self.to[j..to]) {
             self.apart(i + a, j + b);
-            self.run(Fate::Modify, i + a + 1, j + b + 1);
+            // The search for equal lines takes shortcuts; what it missed may come together here.
+            let is_equal = self.from[i + a] == self.to[j + b];
+            let fate = if is_equal { Fate::Equal } else { Fate::Modify };
+            self.run(fate, i + a + 1, j + b + 1);
         }
         self.apart(from, to);
     }
@@ -209,14 +214,37 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn line_ops(from: &[&str], to: &[&str]) -> Vec<DiffOp> {
+/// Stretches of equal lines, in order on both sides.
+fn equal_lines(from: &[&str], to: &[&str]) -> Vec<(Range<usize>, Range<usize>)> {
+    let start = from.iter().zip(to).take_while(|(a, b)| a == b).count();
+    let end = (from[start..].iter().rev())
+        .zip(to[start..].iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let (old, new) = (&from[start..from.len() - end], &to[start..to.len() - end]);
     // Rare lines make better anchors than blank ones, but looking for them is quadratic at worst.
-    let algorithm = if from.len() + to.len() <= MANY_LINES {
+    let algorithm = if old.len() + new.len() <= MANY_LINES {
         Algorithm::Histogram
     } else {
         Algorithm::Myers
     };
-    capture_diff_slices(algorithm, from, to)
+    let mut equal = vec![(0..start, 0..start)];
+    if old.len() + new.len() <= MOST_LINES {
+        for op in capture_diff_slices(algorithm, old, new) {
+            if let DiffOp::Equal { .. } = op {
+                let (old, new) = (op.old_range(), op.new_range());
+                equal.push((
+                    old.start + start..old.end + start,
+                    new.start + start..new.end + start,
+                ));
+            }
+        }
+    } else {
+        let same = (start..).zip(old.iter().zip(new)).filter(|(_, (a, b))| a == b);
+        equal.extend(same.map(|(at, _)| (at..at + 1, at..at + 1)));
+    }
+    equal.push((from.len() - end..from.len(), to.len() - end..to.len()));
+    equal
 }
 
 /// Which of the replaced lines belong together. Similar ones first of all; else whatever stands in the same place, for

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::hash::Hash;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -169,28 +170,16 @@ impl<'a> Item<'a> {
 
 /// The differences of two bodies, in the order of the new one; a removed item stands where it was.
 ///
-/// Equal items are matched first, then changed ones by role, similarity and order. A role is part of what a message is:
-/// only a text that stays nearly the same is matched with a message of another role.
+/// Equal items are matched first, in the same order and then in another, and then changed ones by role, similarity and
+/// order. A role is part of what a message is: only a text that stays nearly the same is matched with a message of
+/// another role.
 pub(super) fn items(from: &[Item<'_>], to: &[Item<'_>], hunks: Option<&DiffOptions>) -> Vec<ItemDiff> {
-    let old: Vec<_> = from.iter().map(Item::key).collect();
-    let new: Vec<_> = to.iter().map(Item::key).collect();
-    let mut matched: Vec<(Option<usize>, Option<usize>)> = Vec::new();
-    let (mut i, mut j) = (0, 0);
-    for op in capture_diff_slices(Algorithm::Myers, &old, &new) {
-        if let DiffOp::Equal { .. } = op {
-            let (old, new) = (op.old_range(), op.new_range());
-            replaced(from, to, i..old.start, j..new.start, &mut matched);
-            (i, j) = (old.end, new.end);
-            matched.extend(old.map(Some).zip(new.map(Some)));
-        }
-    }
-    replaced(from, to, i..from.len(), j..to.len(), &mut matched);
-    let moved = moved(from, to, &mut matched);
-    matched
+    matches(from, to)
         .into_iter()
-        .map(|(i, j)| {
-            let mut item = ItemDiff::between(i.and_then(|i| from.get(i)), j.and_then(|j| to.get(j)), hunks);
-            if j.is_some_and(|j| moved.contains(&j)) {
+        .map(|Match { old, new, is_moved }| {
+            let mut item =
+                ItemDiff::between(old.and_then(|i| from.get(i)), new.and_then(|j| to.get(j)), hunks);
+            if is_moved {
                 item.status = ItemStatus::Moved;
             }
             item
@@ -198,29 +187,105 @@ pub(super) fn items(from: &[Item<'_>], to: &[Item<'_>], hunks: Option<&DiffOptio
         .collect()
 }
 
-/// Adds what stands between two stretches of equal items.
-fn replaced(
-    from: &[Item<'_>],
-    to: &[Item<'_>],
-    old: Range<usize>,
-    new: Range<usize>,
-    matched: &mut Vec<(Option<usize>, Option<usize>)>,
-) {
-    let (mut i, mut j) = (old.start, new.start);
-    for (a, b) in pairs(&from[old.clone()], &to[new.clone()]) {
-        let (a, b) = (old.start + a, new.start + b);
-        matched.extend((i..a).map(|i| (Some(i), None)));
-        matched.extend((j..b).map(|j| (None, Some(j))));
-        matched.push((Some(a), Some(b)));
-        (i, j) = (a + 1, b + 1);
+/// The places in both lists of what belongs together.
+struct Match {
+    old: Option<usize>,
+    new: Option<usize>,
+    is_moved: bool,
+}
+
+impl Match {
+    fn of(old: Option<usize>, new: Option<usize>) -> Self {
+        Self {
+            old,
+            new,
+            is_moved: false,
+        }
     }
-    matched.extend((i..old.end).map(|i| (Some(i), None)));
-    matched.extend((j..new.end).map(|j| (None, Some(j))));
+}
+
+fn matches(from: &[Item<'_>], to: &[Item<'_>]) -> Vec<Match> {
+    let old: Vec<_> = from.iter().map(Item::key).collect();
+    let new: Vec<_> = to.iter().map(Item::key).collect();
+    let mut equal: Vec<(Range<usize>, Range<usize>)> = capture_diff_slices(Algorithm::Myers, &old, &new)
+        .into_iter()
+        .filter(|op| matches!(op, DiffOp::Equal { .. }))
+        .map(|op| (op.old_range(), op.new_range()))
+        .collect();
+    equal.push((from.len()..from.len(), to.len()..to.len()));
+    let moved = moved(&old, &new, &equal);
+    let gone: HashSet<_> = moved.values().copied().collect();
+
+    let mut matches = Vec::new();
+    let (mut i, mut j) = (0, 0);
+    for (old, new) in equal {
+        // What stands before this stretch of equal items.
+        let left: Vec<_> = (i..old.start).filter(|i| !gone.contains(i)).collect();
+        let right: Vec<_> = (j..new.start).filter(|j| !moved.contains_key(j)).collect();
+        let left_items: Vec<_> = left.iter().map(|&i| from[i]).collect();
+        let right_items: Vec<_> = right.iter().map(|&j| to[j]).collect();
+        let mut pairs = pairs(&left_items, &right_items)
+            .into_iter()
+            .map(|(a, b)| (a, right[b]))
+            .peekable();
+        let mut left_done = 0;
+        for j in j..new.start {
+            // Removed items come before what stands in their place.
+            let (next, at) = pairs.peek().copied().unwrap_or((left.len(), new.start));
+            matches.extend(left[left_done..next].iter().map(|&i| Match::of(Some(i), None)));
+            left_done = next;
+            if let Some(&i) = moved.get(&j) {
+                matches.push(Match {
+                    is_moved: true,
+                    ..Match::of(Some(i), Some(j))
+                });
+            } else if j == at {
+                matches.push(Match::of(Some(left[next]), Some(j)));
+                left_done = next + 1;
+                pairs.next();
+            } else {
+                matches.push(Match::of(None, Some(j)));
+            }
+        }
+        matches.extend(left[left_done..].iter().map(|&i| Match::of(Some(i), None)));
+        (i, j) = (old.end, new.end);
+        matches.extend(old.zip(new).map(|(i, j)| Match::of(Some(i), Some(j))));
+    }
+    matches
+}
+
+/// New places of items that stand elsewhere on the old side, with their old places.
+fn moved<K: Eq + Hash>(
+    old: &[K],
+    new: &[K],
+    equal: &[(Range<usize>, Range<usize>)],
+) -> HashMap<usize, usize> {
+    let mut removed: HashMap<&K, Vec<usize>> = HashMap::new();
+    let (mut i, mut j) = (0, 0);
+    let mut added = Vec::new();
+    for (equal_old, equal_new) in equal {
+        for (key, i) in old[i..equal_old.start].iter().zip(i..) {
+            removed.entry(key).or_default().push(i);
+        }
+        added.extend(j..equal_new.start);
+        (i, j) = (equal_old.end, equal_new.end);
+    }
+    // From the back on both sides, so that items that are the same among themselves keep their order.
+    added
+        .into_iter()
+        .rev()
+        .filter_map(|j| removed.get_mut(&new[j]).and_then(Vec::pop).map(|i| (j, i)))
+        .collect()
 }
 
 fn pairs(from: &[Item<'_>], to: &[Item<'_>]) -> Vec<(usize, usize)> {
     if from.is_empty() || to.is_empty() {
         return Vec::new();
+    }
+    if let ([a], [b]) = (from, to)
+        && a.kind == b.kind
+    {
+        return vec![(0, 0)];
     }
     let mut words = Words::default();
     let old: Vec<_> = from.iter().map(|item| words.of(item.text, MOST_WORDS)).collect();
@@ -242,30 +307,4 @@ fn pairs(from: &[Item<'_>], to: &[Item<'_>]) -> Vec<(usize, usize)> {
             }
         }
     })
-}
-
-/// Joins an item that was removed with the same one added elsewhere; gives the new places of those.
-fn moved(
-    from: &[Item<'_>],
-    to: &[Item<'_>],
-    matched: &mut Vec<(Option<usize>, Option<usize>)>,
-) -> HashSet<usize> {
-    let mut removed: HashMap<_, Vec<usize>> = HashMap::new();
-    for (i, j) in matched.iter().rev() {
-        if let (Some(i), None) = (i, j) {
-            removed.entry(from[*i].key()).or_default().push(*i);
-        }
-    }
-    let (mut gone, mut moved) = (HashSet::new(), HashSet::new());
-    for entry in matched.iter_mut() {
-        if let (None, Some(j)) = *entry
-            && let Some(i) = removed.get_mut(&to[j].key()).and_then(Vec::pop)
-        {
-            entry.0 = Some(i);
-            gone.insert(i);
-            moved.insert(j);
-        }
-    }
-    matched.retain(|(i, j)| j.is_some() || i.is_none_or(|i| !gone.contains(&i)));
-    moved
 }

@@ -46,8 +46,9 @@ pub struct DiffOptions {
     /// Above this size of the larger side's text, in bytes, only a summary is made: counts without hunks. Default
     /// 64 KiB; 0 for always.
     pub summary_only_above: usize,
-    /// Most bytes of a line and the one that replaced it, after their common start and end and without white space,
-    /// that are compared by word; above, that part is shown as replaced. Default 20 KiB; 0 for no words at all.
+    /// Most words and signs of a line and the one that replaced it together, after their common start and end, that
+    /// are compared one by one; above, that part is shown as replaced. Default 3,500, at which a line of 10 KB takes
+    /// less than 10 ms at worst; 0 for no words at all.
     pub word_limit: usize,
 }
 
@@ -56,7 +57,7 @@ impl Default for DiffOptions {
         Self {
             context_lines: 3,
             summary_only_above: 64 * 1024,
-            word_limit: 20 * 1024,
+            word_limit: 3500,
         }
     }
 }

@@ -62,6 +62,7 @@ fn rebuilt(diff: &PromptDiff) -> [Vec<(usize, ItemKind, String)>; 2] {
                 HunkChange::Add(added) => lines[1].extend(added.clone()),
                 HunkChange::Delete(deleted) => lines[0].extend(deleted.clone()),
                 HunkChange::Modify(modified) => {
+                    assert!(modified.iter().all(|line| line.from_line() != line.to_line()));
                     lines[0].extend(modified.iter().map(LineChange::from_line));
                     lines[1].extend(modified.iter().map(LineChange::to_line));
                 }
@@ -316,6 +317,12 @@ fn messages_are_matched_by_role_similarity_and_order() {
             .contains("@@ message 1 → 3 (system, moved) @@\n")
     );
 
+    let reversed = chat(
+        &[user("a"), user("b"), user("c")],
+        &[user("c"), user("b"), user("a")],
+    );
+    assert_eq!(reversed.summary, "2 messages moved");
+
     let role = chat(
         &[user("Obey the policy at all times")],
         &[system("Obey the policy at all times")],
@@ -504,10 +511,12 @@ fn extreme_texts_do_no_harm() {
     let many = (0..3000).map(|n| format!("{n}\n")).collect::<String>();
     let options = DiffOptions {
         summary_only_above: usize::MAX,
-        word_limit: usize::MAX,
         context_lines: usize::MAX,
+        ..DiffOptions::default()
     };
-    let texts = ["", "\n", &line, &newlines, &many];
+    let huge = "a\nb\n".repeat(20_000);
+    let other = format!("b\n{}", "a\n".repeat(40_000));
+    let texts = ["", "\n", &line, &newlines, &many, &huge, &other];
     for from in texts {
         for to in texts {
             let (from, to) = (Content::text(from), Content::text(to));

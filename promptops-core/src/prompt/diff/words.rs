@@ -59,8 +59,8 @@ impl LineChange {
             .collect()
     }
 
-    /// Compares two different lines. `limit` is the most bytes of both, after their common start and end and
-    /// without white space, that are compared by word.
+    /// Compares two different lines. `limit` is the most words and signs of both, after their common start and end,
+    /// that are compared one by one.
     pub(super) fn between(from: &str, to: &str, limit: usize) -> Self {
         let mut pieces = Pieces::new(from, to);
         if limit == 0 {
@@ -72,7 +72,7 @@ impl LineChange {
         let (old_middle, new_middle) = (&old[start..old.len() - end], &new[start..new.len() - end]);
 
         pieces.equal(&old[..start], &new[..start]);
-        if bytes(old_middle) + bytes(new_middle) <= limit && !is_rewritten(old_middle, new_middle) {
+        if old_middle.len() + new_middle.len() <= limit && !is_rewritten(old_middle, new_middle) {
             for op in capture_diff_slices(Algorithm::Myers, old_middle, new_middle) {
                 if let DiffOp::Equal { .. } = op {
                     pieces.equal(&old_middle[op.old_range()], &new_middle[op.new_range()]);
