@@ -1,1 +1,53 @@
-//! SQLite.
+//! Every PromptOps store on SQLite: the embedded default.
+//!
+//! One file holds everything: prompts, environments, metrics, evidence and the audit log. The host may keep its own
+//! tables in the same file; ours begin with `promptops_`, and their schema's version is kept in `promptops_schema`.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use promptops_core::base::{PromptName, TenantId};
+//! use promptops_core::prompt::{PromptFilter, Store};
+//! use promptops_store_sqlite::SqliteBackend;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let path = dir.path().join("prompts.db");
+//! let backend = SqliteBackend::open(&path).await?;
+//! let tenant = TenantId::new("acme")?;
+//! assert!(backend.prompt(&tenant, &PromptName::new("support/triage")?).await?.is_none());
+//! backend.close().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | file | holds |
+//! |---|---|
+//! | `backend.rs`, `options.rs` | the handle, its threads and settings |
+//! | `schema.rs` | connections and migrations |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `environment.rs`, `observation.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `convert.rs`, `error.rs` | values and errors between SQLite and core |
+//!
+//! **Durability.** Everything but feedback is on disk (`synchronous = FULL`) when a call returns. Feedback survives a
+//! crash of the process; a crash of the machine may lose the last of it.
+//!
+//! **Several processes** on one machine may open one file. A file on a network drive cannot be used: the write-ahead
+//! log needs shared memory.
+
+#[macro_use]
+mod convert;
+mod audit;
+mod backend;
+mod environment;
+mod error;
+mod evaluation;
+mod lookup;
+mod observation;
+mod options;
+#[cfg(test)]
+mod plans;
+mod prompt;
+mod schema;
+mod tenancy;
+
+pub use backend::SqliteBackend;
+pub use options::SqliteOptions;

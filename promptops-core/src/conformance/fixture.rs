@@ -18,11 +18,11 @@ use crate::environment::{
     Approval, ApprovalEntry, HistoryRecord, MoveKind, Pointer, PointerMove, Policy, PolicyChange, Slots,
 };
 use crate::evaluation::{Evidence, EvidenceRecord};
-use crate::observation::Feedback;
+use crate::observation::{Feedback, Metrics};
 use crate::ops::Stores;
 use crate::prompt::{
-    Content, Found, Lookup, Missing, NewVersion, Reference, Status, StatusChange, TagsChange, Version,
-    closure_hash,
+    Content, Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, PromptRecord, Reference, Status,
+    StatusChange, TagsChange, Version, VersionFilter, closure_hash,
 };
 
 pub(super) fn tenant_id(id: &str) -> TenantId {
@@ -61,9 +61,14 @@ pub(super) fn reference(text: &str) -> Reference {
     text.parse().unwrap()
 }
 
+/// Microseconds since 1970.
+pub(super) fn timestamp(micros: i64) -> Timestamp {
+    DateTime::from_timestamp_micros(micros).unwrap()
+}
+
 /// Some microseconds after a time that is no whole second.
 pub(super) fn at(micros: i64) -> Timestamp {
-    DateTime::from_timestamp_micros(1_767_225_600_123_456 + micros).unwrap()
+    timestamp(1_767_225_600_123_456 + micros)
 }
 
 /// Some closure hash, the same for the same text.
@@ -177,6 +182,11 @@ impl Desk {
         }
     }
 
+    /// Opens the stores twice, as two processes would.
+    pub async fn open_two(harness: &dyn Harness) -> [Self; 2] {
+        [Self::open(harness).await, Self::open(harness).await]
+    }
+
     /// The same stores for another tenant.
     pub fn of(&self, tenant: &str) -> Self {
         Self {
@@ -247,6 +257,54 @@ impl Desk {
             ..self.draft(prompt, text)
         })
         .await
+    }
+
+    pub async fn prompt(&self, prompt: &str) -> Option<PromptRecord> {
+        let record = self.stores.prompts.prompt(&self.tenant, &name(prompt)).await;
+        record.expect("the prompt can be read")
+    }
+
+    /// All prompts whose names begin like this.
+    pub async fn prompts(&self, prefix: &str) -> Vec<PromptRecord> {
+        let filter = PromptFilter {
+            prefix: Some(prefix.into()),
+            ..PromptFilter::default()
+        };
+        pages(1_000, async |request| {
+            self.stores
+                .prompts
+                .list_prompts(&self.tenant, &filter, &request)
+                .await
+        })
+        .await
+    }
+
+    /// All versions, newest first.
+    pub async fn versions(&self, prompt: &str) -> Vec<Version> {
+        let (prompt, filter) = (name(prompt), VersionFilter::default());
+        pages(1_000, async |request| {
+            let prompts = &self.stores.prompts;
+            prompts
+                .list_versions(&self.tenant, &prompt, &filter, &request)
+                .await
+        })
+        .await
+    }
+
+    pub async fn dependents(&self, snippet: &str) -> Vec<Dependent> {
+        let snippet = name(snippet);
+        pages(1_000, async |request| {
+            self.stores
+                .prompts
+                .dependents(&self.tenant, &snippet, &request)
+                .await
+        })
+        .await
+    }
+
+    pub async fn parent(&self) -> Option<TenantId> {
+        let parent = self.stores.prompts.parent(&self.tenant).await;
+        parent.expect("the parent can be read")
     }
 
     pub fn status(&self, prompt: &str, number: VersionNumber, to: Status) -> StatusChange {
@@ -399,6 +457,15 @@ impl Desk {
         }
     }
 
+    pub async fn metrics(&self, prompt: &str, closure_hash: &ClosureHash, of: Option<&str>) -> Metrics {
+        let of = of.map(environment);
+        let metrics = &self.stores.metrics;
+        metrics
+            .metrics(&self.tenant, &name(prompt), closure_hash, of.as_ref())
+            .await
+            .expect("metrics can be read")
+    }
+
     pub fn evidence(&self, prompt: &str, text: &str, on: &str, run: &str) -> EvidenceRecord {
         EvidenceRecord {
             tenant: self.tenant.clone(),
@@ -421,10 +488,15 @@ impl Desk {
         self.stores.evaluations.record_evidence(record).await
     }
 
-    pub async fn latest_evidence(&self, prompt: &str, text: &str, on: &str) -> Option<Evidence> {
+    pub async fn latest_evidence(
+        &self,
+        prompt: &str,
+        closure_hash: &ClosureHash,
+        on: &str,
+    ) -> Option<Evidence> {
         let evaluations = &self.stores.evaluations;
         evaluations
-            .latest_evidence(&self.tenant, &name(prompt), &closure(text), &dataset(on))
+            .latest_evidence(&self.tenant, &name(prompt), closure_hash, &dataset(on))
             .await
             .expect("evidence can be read")
     }
@@ -447,6 +519,131 @@ impl Desk {
             "the head is the last record"
         );
         records
+    }
+
+    /// All that can be read of this tenant's own, as text to compare: what did not change reads the same.
+    pub async fn everything(&self) -> String {
+        let mut text = String::new();
+        let mut note = |what: &dyn Debug| text.push_str(&format!("{what:#?}\n"));
+        note(&self.parent().await);
+        let policies = self.stores.environments.policies(&self.tenant).await;
+        note(&policies.expect("policies can be read"));
+        for record in self.prompts("").await {
+            let prompt = record.name.as_str();
+            let slots = self.slots(prompt).await;
+            for pointer in &slots.pointers {
+                note(&self.history(prompt, pointer.environment.as_str()).await);
+            }
+            for version in self.versions(prompt).await {
+                let closure_hash = closure_of(&version);
+                note(&self.metrics(prompt, &closure_hash, None).await);
+                note(&self.latest_evidence(prompt, &closure_hash, "golden").await);
+                note(&version);
+            }
+            note(&self.dependents(prompt).await);
+            note(&slots);
+            note(&record);
+        }
+        note(&self.audit().await);
+        text
+    }
+
+    /// A bit of everything, with what changes nothing and what fails in between: 15 changes.
+    pub async fn work(&self) {
+        let stores = &self.stores;
+        self.save_active("safety", "be kind").await;
+        self.save_draft("triage", "one").await;
+        let v2 = self
+            .save(NewVersion {
+                includes: vec![("safety".into(), name("safety"))],
+                semver: Some("1.0.0".parse().unwrap()),
+                ..self.draft("triage", "two")
+            })
+            .await;
+        let again = stores
+            .prompts
+            .save_version(self.draft("triage", "one"))
+            .await
+            .unwrap();
+        assert!(!again.created);
+        let taken = NewVersion {
+            semver: v2.semver.clone(),
+            ..self.draft("triage", "three")
+        };
+        fails(
+            stores.prompts.save_version(taken).await,
+            ErrorKind::AlreadyExists,
+            "a taken semver",
+        );
+        stores
+            .prompts
+            .set_tags(self.tagging("triage", &["b", "a"]))
+            .await
+            .unwrap();
+        let v1 = self
+            .set_status("triage", number(1), Status::Active)
+            .await
+            .unwrap();
+        self.set_status("triage", number(1), Status::Active)
+            .await
+            .unwrap();
+        fails(
+            self.set_status("triage", number(1), Status::Draft).await,
+            ErrorKind::IllegalTransition,
+            "back to draft",
+        );
+
+        self.set_policy("dev", None, Some(Policy::open().approvals(1)))
+            .await
+            .unwrap();
+        self.set_policy("dev", Some("triage"), Some(Policy::open()))
+            .await
+            .unwrap();
+        self.set_policy("dev", Some("triage"), None).await.unwrap();
+        let gone = self.set_policy("dev", Some("triage"), None).await;
+        fails(gone, ErrorKind::NotFound, "removing a policy twice");
+        self.promote(&v1, "dev").await;
+        self.promote(&v2, "dev").await;
+        fails(
+            self.try_promote(&v1, "dev", 0).await,
+            ErrorKind::Conflict,
+            "a stale move",
+        );
+        let rollback = PointerMove {
+            kind: MoveKind::Rollback,
+            policy_revision: 3,
+            audit: self.entry(AuditAction::Rollback, "triage@dev"),
+            ..self.promotion(&v1, "dev", 2)
+        };
+        stores.environments.move_pointer(rollback).await.unwrap();
+        self.approve(&v2, "dev", 3, "olga").await.unwrap();
+        self.approve(&v2, "dev", 3, "olga").await.unwrap();
+        fails(
+            self.approve(&v2, "dev", 2, "olga").await,
+            ErrorKind::Conflict,
+            "a stale approval",
+        );
+
+        let feedback = Feedback {
+            closure_hash: closure_of(&v1),
+            ..self.feedback("triage", "one", Some("dev"))
+        };
+        stores.metrics.record_feedback(&[feedback]).await.unwrap();
+        let evidence = self.evidence("triage", "one", "golden", "run 1");
+        self.record_evidence(evidence.clone()).await.unwrap();
+        fails(
+            self.record_evidence(evidence).await,
+            ErrorKind::AlreadyExists,
+            "a run on record",
+        );
+        let live = self.set_status("triage", number(1), Status::Archived).await;
+        fails(live, ErrorKind::Conflict, "archiving what is live");
+        self.set_status("triage", number(2), Status::Archived)
+            .await
+            .unwrap();
+        self.set_parent(Some("shared")).await.unwrap();
+        let itself = self.set_parent(Some(self.tenant.as_str())).await;
+        fails(itself, ErrorKind::Invalid, "a tenant as its own parent");
     }
 
     /// How many changes are on record.

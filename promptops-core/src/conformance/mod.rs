@@ -87,22 +87,112 @@ macro_rules! __conformance_suite {
             prompt {
                 first_save_makes_the_prompt
                 versions_are_numbered_from_one_in_each_prompt
+                version_reads_back_as_saved
+                times_are_kept_to_the_microsecond
+                saving_the_same_content_again_changes_nothing
+                archived_content_saved_again_stays_archived
+                same_content_in_another_prompt_is_another_version
                 racing_saves_of_one_content_make_one_version
+                racing_saves_of_different_contents_get_consecutive_numbers
+                parent_is_the_newest_version_unless_given
+                unknown_parents_are_invalid
+                taken_semver_already_exists
+                racing_saves_of_one_semver_have_one_winner
+                saved_tags_are_added_to_the_prompts
+                save_is_on_record_under_the_versions_name
+                another_handle_sees_what_was_saved
+                every_part_of_a_content_is_kept
+                awkward_texts_are_kept_byte_for_byte
+                extreme_numbers_are_kept_bit_for_bit
+                large_contents_are_kept
+                changed_content_is_corrupt
+                status_changes_are_kept
+                present_status_is_kept_without_a_record
+                illegal_transitions_are_refused
+                archiving_a_live_version_conflicts
+                status_of_an_unknown_version_is_not_found
+                racing_status_changes_are_one_change
+                archiving_and_promoting_exclude_each_other
+                prompt_record_follows_its_versions
+                tags_are_replaced_each_once_and_sorted
+                tags_of_an_unknown_prompt_are_not_found
+                prompts_are_listed_in_byte_order_in_pages_of_any_size
+                prefix_is_taken_literally
+                prompt_filters_hold_together
+                thousands_of_prompts_are_listed_in_pages
+                versions_are_listed_newest_first_in_pages_of_any_size
+                thousands_of_versions_are_listed_in_pages
+                foreign_cursors_of_prompts_and_versions_are_invalid
+                dependents_are_listed_in_order_in_pages_of_any_size
+                any_status_is_found_by_number_and_hash
+                latest_is_the_largest_active_number
+                live_version_is_found_by_environment
+                missing_says_what_is_missing
+                results_are_in_the_order_of_the_references
+                one_lookup_is_one_consistent_view
             }
             environment {
+                move_is_kept_as_given
                 stale_revision_conflicts
+                racing_moves_on_one_revision_have_one_winner
+                racing_movers_leave_a_history_without_gap
+                stale_policy_revision_conflicts
+                stale_source_conflicts
+                racing_changes_of_what_a_move_rests_on_are_seen
+                moving_to_an_unknown_version_is_not_found
+                moving_activates_a_draft
+                moving_to_an_archived_version_is_an_illegal_transition
+                failed_move_changes_nothing
+                history_is_listed_newest_first_in_pages_of_any_size
+                slots_show_all_pointers_of_the_prompt_in_order
+                slots_are_one_consistent_view
+                policy_is_kept_as_set
+                policies_are_listed_in_order
+                slots_show_the_policies_that_concern_the_prompt
+                removed_policy_is_gone
+                removing_an_unknown_policy_is_not_found
+                racing_policy_changes_all_count
+                approval_is_kept_as_given
+                stale_approval_conflicts
+                repeated_approval_changes_nothing
+                approvals_that_differ_all_count
+                spent_approvals_vanish_from_slots
+                racing_equal_approvals_are_one
             }
             observation {
+                metrics_without_feedback_are_zero
+                feedback_is_counted_per_environment_and_over_all
+                feedback_counts_for_its_own_prompt_closure_and_tenant
                 racing_feedback_loses_no_count
+                batch_is_counted_as_a_whole
+                thousands_are_counted_in_one_batch
             }
             evaluation {
-                evidence_reads_back
+                evidence_is_kept_as_recorded
+                evidence_recorded_last_counts
+                recorded_run_already_exists
+                evidence_is_of_its_own_prompt_closure_dataset_and_tenant
+                racing_records_of_one_run_have_one_winner
             }
             audit {
                 log_is_empty_before_the_first_change
+                every_change_is_on_record_once
+                chain_goes_on_after_reopening
+                racing_changes_leave_one_chain
+                records_are_listed_in_order_in_pages_of_any_size
+                entries_are_kept_exactly
+                each_tenant_has_its_own_chain
             }
             tenancy {
                 inherited_prompt_is_found_in_the_parent
+                own_prompt_hides_the_parents
+                only_lookups_see_what_is_inherited
+                parents_and_siblings_see_nothing_of_a_child
+                parent_is_kept_as_set
+                inheritance_has_one_level
+                racing_parents_never_make_a_second_level
+                tenants_are_isolated_in_every_method
+                everything_is_there_after_reopening
             }
         }
     };

@@ -2,13 +2,267 @@
 
 use super::Harness;
 use super::fixture::*;
+use crate::base::ErrorKind;
+use crate::environment::Policy;
+use crate::prompt::{Missing, NewVersion, Status};
 
-/// A prompt that the tenant does not have is looked up in its parent.
+/// A prompt that the tenant does not have is looked up in its parent, with the parent's numbers, hashes, statuses
+/// and environments.
 pub async fn inherited_prompt_is_found_in_the_parent(harness: &dyn Harness) {
     let child = Desk::open(harness).await;
     let parent = child.of("shared");
-    parent.save_active("safety", "be kind").await;
+    let v1 = parent.save_active("safety", "be kind").await;
+    let v2 = parent.save_draft("safety", "be kinder").await;
+    parent.promote(&v1, "production").await;
+    assert_eq!(
+        missing(&child.find_one("safety").await),
+        Missing::Prompt,
+        "before it inherits"
+    );
     child.set_parent(Some("shared")).await.unwrap();
-    let lookup = child.find_one("safety").await;
-    assert_eq!(found(&lookup).version.tenant, parent.tenant);
+    for (selector, n, revision) in [
+        ("safety".to_owned(), 1, None),
+        ("safety@v2".into(), 2, None),
+        (format!("safety@{}", v2.hash), 2, None),
+        ("safety@production".into(), 1, Some(1)),
+    ] {
+        let lookup = child.find_one(&selector).await;
+        let found = found(&lookup);
+        assert_eq!(
+            found.version.tenant, parent.tenant,
+            "{selector}: the owner is told"
+        );
+        assert_eq!(found.version.number, number(n), "{selector}");
+        assert_eq!(found.revision, revision, "{selector}");
+    }
+    assert_eq!(missing(&child.find_one("safety@dev").await), Missing::Promotion);
+    assert_eq!(missing(&child.find_one("safety@v3").await), Missing::Version);
+    assert_eq!(missing(&child.find_one("unknown").await), Missing::Prompt);
+    let child = child.reopen(harness).await;
+    assert_eq!(found(&child.find_one("safety").await).version.number, number(1));
+    child.set_parent(None).await.unwrap();
+    assert_eq!(
+        missing(&child.find_one("safety").await),
+        Missing::Prompt,
+        "when it no longer inherits"
+    );
+}
+
+/// A prompt that the tenant has itself is looked up there alone, even for what only the parent's has.
+pub async fn own_prompt_hides_the_parents(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    let theirs = parent.save_active("safety", "one").await;
+    let newest = parent.save_active("safety", "two").await;
+    parent.promote(&newest, "production").await;
+    child.set_parent(Some("shared")).await.unwrap();
+    let own = child.save_draft("safety", "own").await;
+    for (selector, expected) in [
+        ("safety".to_owned(), Missing::ActiveVersion),
+        ("safety@v2".into(), Missing::Version),
+        (format!("safety@{}", theirs.hash), Missing::Version),
+        ("safety@production".into(), Missing::Promotion),
+    ] {
+        assert_eq!(missing(&child.find_one(&selector).await), expected, "{selector}");
+    }
+    assert_eq!(found(&child.find_one("safety@v1").await).version.hash, own.hash);
+    child.promote(&own, "production").await;
+    for selector in ["safety", "safety@production"] {
+        assert_eq!(
+            found(&child.find_one(selector).await).version.tenant,
+            child.tenant,
+            "{selector}"
+        );
+    }
+    let lookup = parent.find_one("safety@production").await;
+    assert_eq!(
+        found(&lookup).version.number,
+        number(2),
+        "the parent's own is as it was"
+    );
+}
+
+/// Inheritance is for looking up alone: lists, records, environments and changes are of the tenant's own.
+pub async fn only_lookups_see_what_is_inherited(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    let safety = parent
+        .save(NewVersion {
+            includes: vec![("base".into(), name("base"))],
+            status: Status::Active,
+            ..parent.draft("safety", "be kind")
+        })
+        .await;
+    parent.promote(&safety, "dev").await;
+    parent
+        .set_policy("dev", None, Some(Policy::open()))
+        .await
+        .unwrap();
+    child.set_parent(Some("shared")).await.unwrap();
+    let before = parent.everything().await;
+    assert_eq!(child.prompt("safety").await, None);
+    assert_eq!(child.prompts("").await, []);
+    assert_eq!(child.versions("safety").await, []);
+    assert_eq!(child.dependents("base").await, []);
+    assert_eq!(child.history("safety", "dev").await, []);
+    let slots = child.slots("safety").await;
+    assert!(slots.pointers.is_empty() && slots.policies.is_empty() && slots.policy_revision == 0);
+    let result = child.set_status("safety", number(1), Status::Archived).await;
+    fails(result, ErrorKind::NotFound, "the status of an inherited version");
+    let result = child
+        .stores
+        .prompts
+        .set_tags(child.tagging("safety", &["a"]))
+        .await;
+    fails(result, ErrorKind::NotFound, "the tags of an inherited prompt");
+    let unknown = NewVersion {
+        parents: Some(numbers(&[1])),
+        ..child.draft("safety", "own")
+    };
+    let result = child.stores.prompts.save_version(unknown).await;
+    fails(result, ErrorKind::Invalid, "a version made from an inherited one");
+    let own = child.save_draft("safety", "be kind").await;
+    assert_eq!(
+        own.number,
+        number(1),
+        "the same content is the tenant's own version"
+    );
+    assert_eq!(parent.everything().await, before, "the parent is as it was");
+}
+
+/// A parent does not see what is its children's, nor does a sibling.
+pub async fn parents_and_siblings_see_nothing_of_a_child(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let (parent, sibling) = (child.of("shared"), child.of("sibling"));
+    for desk in [&child, &sibling] {
+        desk.set_parent(Some("shared")).await.unwrap();
+    }
+    child.save_active("secret", "text").await;
+    for desk in [&parent, &sibling] {
+        assert_eq!(missing(&desk.find_one("secret").await), Missing::Prompt);
+        assert_eq!(desk.prompts("").await, []);
+    }
+}
+
+/// A parent can be set, replaced and cleared, each with a record of the tenant's.
+pub async fn parent_is_kept_as_set(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    assert_eq!(desk.parent().await, None);
+    for parent in [Some("shared"), Some("common"), None, Some("shared")] {
+        desk.set_parent(parent).await.unwrap();
+        assert_eq!(desk.parent().await, parent.map(tenant_id));
+    }
+    assert_eq!(desk.audited().await, 4);
+    for parent in ["shared", "common"] {
+        assert_eq!(desk.of(parent).audited().await, 0, "nothing changed for {parent}");
+    }
+    let desk = desk.reopen(harness).await;
+    assert_eq!(desk.parent().await, Some(tenant_id("shared")));
+}
+
+/// Inheritance has one level.
+pub async fn inheritance_has_one_level(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let (parent, third) = (child.of("shared"), child.of("third"));
+    let refused = async |desk: &Desk, to: &str, what: &str| {
+        let before = desk.everything().await;
+        fails(desk.set_parent(Some(to)).await, ErrorKind::Invalid, what);
+        assert_eq!(desk.everything().await, before, "nothing changes");
+    };
+    refused(&child, "acme", "a tenant as its own parent").await;
+    child.set_parent(Some("shared")).await.unwrap();
+    refused(&child, "acme", "a tenant as its own parent").await;
+    refused(&third, "acme", "a parent that has a parent").await;
+    refused(&parent, "third", "a parent of a parent").await;
+    refused(&parent, "acme", "a child as the parent of its parent").await;
+    third.set_parent(Some("shared")).await.unwrap();
+    child.set_parent(None).await.unwrap();
+    refused(&parent, "acme", "a parent of one that still has a child").await;
+    third.set_parent(Some("acme")).await.unwrap();
+    parent.set_parent(Some("acme")).await.unwrap();
+    refused(&child, "other", "a parent of one that became a parent").await;
+}
+
+/// Racing changes of parents never make a second level.
+pub async fn racing_parents_never_make_a_second_level(harness: &dyn Harness) {
+    let desks = Desk::open_two(harness).await;
+    for round in 0..8 {
+        let ids = [format!("a{round}"), format!("b{round}")];
+        let results = race(2, |i| {
+            let (desk, parent) = (desks[i].of(&ids[i]), ids[1 - i].clone());
+            async move { desk.set_parent(Some(&parent)).await }
+        })
+        .await;
+        let won = results.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(won, 1, "exactly one of two tenants becomes the other's parent");
+    }
+}
+
+/// Tenants with the same names see nothing of each other through any method, nor change it.
+pub async fn tenants_are_isolated_in_every_method(harness: &dyn Harness) {
+    let acme = Desk::open(harness).await;
+    let empty = acme.of("empty").everything().await;
+    acme.work().await;
+    let before = acme.everything().await;
+    // Names that a careless comparison would take for the same.
+    for id in ["Acme", "ACME", "acme-", "acme.", "acm_", "a", "acme:x"] {
+        let other = acme.of(id);
+        assert_eq!(other.everything().await, empty, "{id} begins with nothing");
+        assert_eq!(missing(&other.find_one("triage@dev").await), Missing::Prompt);
+        assert_eq!(other.history("triage", "dev").await, []);
+        assert_eq!(other.dependents("safety").await, []);
+        assert_eq!(other.slots("triage").await.approvals, []);
+        let version = &acme.versions("triage").await[0];
+        let hash = closure_of(version);
+        assert_eq!(other.metrics("triage", &hash, None).await.usage_count, 0);
+        assert_eq!(other.latest_evidence("triage", &hash, "golden").await, None);
+        let result = other.set_status("triage", number(1), Status::Active).await;
+        fails(result, ErrorKind::NotFound, "another tenant's version");
+        let result = other
+            .stores
+            .prompts
+            .set_tags(other.tagging("triage", &["a"]))
+            .await;
+        fails(result, ErrorKind::NotFound, "another tenant's prompt");
+        let result = other.try_promote(version, "dev", 0).await;
+        fails(result, ErrorKind::NotFound, "another tenant's version");
+        let result = other.set_policy("dev", None, None).await;
+        fails(result, ErrorKind::NotFound, "another tenant's policy");
+        assert_eq!(other.everything().await, empty, "{id} still has nothing");
+
+        // The same work under the same names is the other's own.
+        other.work().await;
+        assert_eq!(acme.everything().await, before, "{id} changed what is acme's");
+        assert_eq!(
+            mask(&other.everything().await),
+            mask(&before),
+            "{id} has made the same"
+        );
+    }
+}
+
+/// What tells two tenants' equal work apart: their ids, and the hashes over them.
+fn mask(everything: &str) -> Vec<&str> {
+    everything
+        .lines()
+        .map(str::trim)
+        .filter(|line| {
+            let by_tenant = ["tenant:", "subject:"]
+                .iter()
+                .any(|field| line.starts_with(field));
+            let byte = line.trim_end_matches(',').parse::<u8>().is_ok();
+            !by_tenant && !byte
+        })
+        .collect()
+}
+
+/// All that every store was given is there after reopening.
+pub async fn everything_is_there_after_reopening(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    desk.work().await;
+    let before = desk.everything().await;
+    let desk = desk.reopen(harness).await;
+    assert_eq!(desk.everything().await, before);
+    let another = Desk::open(harness).await;
+    assert_eq!(another.everything().await, before, "another handle sees the same");
 }
