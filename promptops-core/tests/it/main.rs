@@ -1,4 +1,6 @@
 //! Integration tests of the core.
 
 mod conformance;
+mod golden;
 mod journey;
+mod rooms;
