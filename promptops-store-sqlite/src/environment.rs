@@ -1,19 +1,20 @@
 //! Environments: pointers, history, policies, approvals.
 
+mod rows;
+
 use async_trait::async_trait;
 use promptops_core::Result;
-use promptops_core::base::{
-    ClosureHash, EnvironmentName, Page, PageRequest, PromptName, TenantId, VersionNumber,
-};
+use promptops_core::base::{EnvironmentName, Page, PageRequest, PromptName, TenantId, VersionNumber};
 use promptops_core::environment::{
-    Approval, ApprovalEntry, EnvironmentStore, HistoryRecord, Pointer, PointerMove, PolicyChange,
-    PolicyRecord, Slots, refusal,
+    ApprovalEntry, EnvironmentStore, HistoryRecord, Pointer, PointerMove, PolicyChange, PolicyRecord, Slots,
+    refusal,
 };
 use promptops_core::prompt::{Status, refusal as prompt_refusal};
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 
+use self::rows::{ApprovalRow, HistoryRow, PointerRow, PolicyRow};
 use crate::backend::{Durability, SqliteBackend};
-use crate::convert::{actor, from_json, integer, stored, timestamp, to_json, unsigned, version_number};
+use crate::convert::{integer, stored, to_json, unsigned, version_number};
 use crate::{audit, error, prompt, tenancy};
 
 statements! {
@@ -61,157 +62,6 @@ statements! {
     APPROVED = "SELECT EXISTS (SELECT 1 FROM promptops_approval
         WHERE tenant = ?1 AND prompt = ?2 AND base_revision = ?3 AND environment = ?4 AND closure_hash = ?5
             AND approved_by_id = ?6)";
-}
-
-struct PointerRow {
-    environment: String,
-    version: u32,
-    closure_hash: [u8; 32],
-    revision: i64,
-    moved_by_id: String,
-    moved_by_role: String,
-    moved_at: i64,
-}
-
-impl PointerRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            environment: row.get(0)?,
-            version: row.get(1)?,
-            closure_hash: row.get(2)?,
-            revision: row.get(3)?,
-            moved_by_id: row.get(4)?,
-            moved_by_role: row.get(5)?,
-            moved_at: row.get(6)?,
-        })
-    }
-
-    fn into_pointer(self, prompt: &PromptName) -> Result<Pointer> {
-        Ok(Pointer {
-            prompt: prompt.clone(),
-            environment: environment(self.environment)?,
-            version: version_number(self.version)?,
-            closure_hash: ClosureHash::from_bytes(self.closure_hash),
-            revision: unsigned("revision", self.revision)?,
-            moved_by: actor(self.moved_by_id, &self.moved_by_role)?,
-            moved_at: timestamp(self.moved_at)?,
-        })
-    }
-}
-
-struct HistoryRow {
-    revision: i64,
-    kind: String,
-    from: Option<u32>,
-    to: u32,
-    closure_hash: [u8; 32],
-    actor_id: String,
-    actor_role: String,
-    reason: String,
-    waiver: Option<String>,
-    at: i64,
-}
-
-impl HistoryRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            revision: row.get(0)?,
-            kind: row.get(1)?,
-            from: row.get(2)?,
-            to: row.get(3)?,
-            closure_hash: row.get(4)?,
-            actor_id: row.get(5)?,
-            actor_role: row.get(6)?,
-            reason: row.get(7)?,
-            waiver: row.get(8)?,
-            at: row.get(9)?,
-        })
-    }
-
-    fn into_record(self, prompt: &PromptName, environment: &EnvironmentName) -> Result<HistoryRecord> {
-        let waiver = self.waiver.as_deref().map(|json| from_json("waiver", json));
-        Ok(HistoryRecord {
-            prompt: prompt.clone(),
-            environment: environment.clone(),
-            revision: unsigned("revision", self.revision)?,
-            kind: stored("kind of move", self.kind.parse())?,
-            from: self.from.map(version_number).transpose()?,
-            to: version_number(self.to)?,
-            closure_hash: ClosureHash::from_bytes(self.closure_hash),
-            actor: actor(self.actor_id, &self.actor_role)?,
-            reason: self.reason,
-            waiver: waiver.transpose()?,
-            at: timestamp(self.at)?,
-        })
-    }
-}
-
-struct ApprovalRow {
-    environment: String,
-    version: u32,
-    closure_hash: [u8; 32],
-    base_revision: i64,
-    approved_by_id: String,
-    approved_by_role: String,
-    note: String,
-    at: i64,
-}
-
-impl ApprovalRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            environment: row.get(0)?,
-            version: row.get(1)?,
-            closure_hash: row.get(2)?,
-            base_revision: row.get(3)?,
-            approved_by_id: row.get(4)?,
-            approved_by_role: row.get(5)?,
-            note: row.get(6)?,
-            at: row.get(7)?,
-        })
-    }
-
-    fn into_approval(self, prompt: &PromptName) -> Result<Approval> {
-        Ok(Approval {
-            prompt: prompt.clone(),
-            environment: environment(self.environment)?,
-            version: version_number(self.version)?,
-            closure_hash: ClosureHash::from_bytes(self.closure_hash),
-            base_revision: unsigned("revision", self.base_revision)?,
-            approved_by: actor(self.approved_by_id, &self.approved_by_role)?,
-            note: self.note,
-            at: timestamp(self.at)?,
-        })
-    }
-}
-
-struct PolicyRow {
-    environment: String,
-    prompt: String,
-    policy: String,
-}
-
-impl PolicyRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            environment: row.get(0)?,
-            prompt: row.get(1)?,
-            policy: row.get(2)?,
-        })
-    }
-
-    fn into_record(self) -> Result<PolicyRecord> {
-        let prompt = (!self.prompt.is_empty()).then(|| PromptName::new(self.prompt));
-        Ok(PolicyRecord {
-            environment: environment(self.environment)?,
-            prompt: stored("prompt name", prompt.transpose())?,
-            policy: from_json("policy", &self.policy)?,
-        })
-    }
-}
-
-fn environment(name: String) -> Result<EnvironmentName> {
-    stored("environment", EnvironmentName::new(name))
 }
 
 /// The prompt's column of a policy.

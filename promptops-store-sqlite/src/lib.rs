@@ -25,6 +25,7 @@
 //! | `backend.rs`, `options.rs` | the handle, its threads and settings |
 //! | `schema.rs` | connections and migrations |
 //! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `environment.rs`, `observation.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `prompt/rows.rs`, `environment/rows.rs` | their rows, and what these are in core |
 //! | `convert.rs`, `error.rs` | values and errors between SQLite and core |
 //!
 //! **Durability.** Everything but feedback is on disk (`synchronous = FULL`) when a call returns. Feedback survives a

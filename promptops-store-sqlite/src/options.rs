@@ -14,6 +14,7 @@ pub struct SqliteOptions {
     pub(crate) readers: usize,
     pub(crate) busy_timeout: Duration,
     pub(crate) queue: usize,
+    pub(crate) cache_kib: u32,
 }
 
 impl Default for SqliteOptions {
@@ -22,6 +23,7 @@ impl Default for SqliteOptions {
             readers: 2,
             busy_timeout: Duration::from_secs(5),
             queue: 1_024,
+            cache_kib: 16 * 1_024,
         }
     }
 }
@@ -44,6 +46,14 @@ impl SqliteOptions {
     /// thread) until there is room. Default 1,024, at least 1.
     pub fn queue(mut self, calls: usize) -> Self {
         self.queue = calls.max(1);
+        self
+    }
+
+    /// The most memory in KiB that each connection (the readers' and the writer's) takes for pages of the file, as it
+    /// reads them. Default 16 MiB, at least 64 KiB. With 100,000 prompts and SQLite's own 2 MiB a lookup takes
+    /// nearly twice the time.
+    pub fn cache_kib(mut self, kib: u32) -> Self {
+        self.cache_kib = kib.max(64);
         self
     }
 

@@ -48,6 +48,9 @@ fn open(path: &Path, options: &SqliteOptions, more: OpenFlags) -> Result<Connect
     connection.busy_timeout(options.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Negative: in KiB instead of pages. No memory map instead of a cache: through one, an error of the disk would
+    // end the host's process with a signal.
+    connection.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
     Ok(connection)
 }
 

@@ -154,6 +154,12 @@ where
         match page.next {
             // Only a full page can have another after it.
             Some(cursor) => {
+                // Else a cursor that leads nowhere would hang the case.
+                assert_ne!(
+                    request.cursor(),
+                    Some(cursor.as_str()),
+                    "a page of {limit} ends where it began"
+                );
                 assert_eq!(
                     all.len() % request.limit(),
                     0,

@@ -235,7 +235,7 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         let mut output = String::new();
         // Some die early, while they open the file; most in the midst of writing.
         if life % 8 != 0 {
-            while !output.contains("ack ") {
+            while !output.contains("ack move ") {
                 assert_ne!(stdout.read_line(&mut output).unwrap(), 0, "the child gave up");
             }
         }
@@ -252,8 +252,8 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         checked.lives, checked.saves, checked.moves
     );
     assert_eq!(checked.lives, LIVES);
-    // Several times as many on an idle machine.
-    let enough = LIVES as usize;
+    // Ten times as many where the disk is quick to sync.
+    let enough = LIVES as usize / 2;
     assert!(
         checked.saves > enough && checked.moves > enough,
         "the children hardly wrote"
