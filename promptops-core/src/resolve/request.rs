@@ -84,7 +84,10 @@ impl fmt::Debug for Resolve<'_> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct ResolveFuture<'a>(State<'a>);
 
-#[expect(clippy::large_enum_variant, reason = "a box would be an allocation in every warm request")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation in every warm request"
+)]
 enum State<'a> {
     Start(Resolve<'a>),
     Loading(Pin<Box<dyn Future<Output = Result<Resolved>> + Send + 'a>>),
