@@ -91,9 +91,7 @@ async fn author(acme: &Tenant, team: &Team) -> Result<Version> {
         saved(&v1),
     ]);
     let again = prompts.save(PROMPT, triage(SYSTEM).by(&team.ana)).await?;
-    say(format!(
-        "Saving the same content again gives the same version: {again}."
-    ));
+    say!("Saving the same content again gives the same version: {again}.");
     Ok(v1)
 }
 
@@ -172,15 +170,15 @@ async fn refuse(acme: &Tenant, team: &Team, v1: &Version) -> Result<()> {
         .await?;
 
     let pointer = environments.promote(v1, "dev", &team.bo).await?;
-    say(format!(
+    say!(
         "{v1} is live in dev, revision {}. Now straight to production?",
         pointer.revision
-    ));
+    );
     let refusal = match environments.promote(v1, "production", &team.bo).await {
         Err(error) if error.kind() == ErrorKind::Refused => error,
         other => return other.map(drop),
     };
-    say(format!("Refused: {}:", refusal.message()));
+    say!("Refused: {}:", refusal.message());
     let mut rows = vec![row!["unmet condition", "found", "needed"]];
     rows.extend(
         refusal
@@ -215,10 +213,7 @@ async fn earn(acme: &Tenant, team: &Team, v1: &Version) -> Result<()> {
         .promote(v1, "production", &team.bo)
         .reason("First release")
         .await?;
-    say(format!(
-        "{v1} is live in production, revision {}.",
-        pointer.revision
-    ));
+    say!("{v1} is live in production, revision {}.", pointer.revision);
     Ok(())
 }
 
@@ -257,7 +252,7 @@ async fn serve(acme: &Tenant) -> Result<()> {
         .render(&request())
         .await?;
     for message in answer.messages() {
-        say(message);
+        say!("{message}");
     }
     let stamp = answer.stamp();
     let environment = stamp.environment.as_ref().map_or("none", |name| name.as_str());
@@ -265,38 +260,42 @@ async fn serve(acme: &Tenant) -> Result<()> {
         .version
         .map_or("fallback".into(), |version| version.to_string());
     let closure = stamp.closure_hash.short();
-    say(format!(
+    say!(
         "Stamp: {} {version}, environment {environment}, closure {closure}",
         stamp.prompt
-    ));
+    );
 
     // For hosts that cannot await: what is in memory, or an error at once.
     let warm = acme.try_resolve("support/triage@production")?;
-    say(format!(
+    say!(
         "Model: {}",
         warm.settings().model.as_deref().unwrap_or("the caller's choice")
-    ));
+    );
     Ok(())
 }
 
 async fn fail_early(acme: &Tenant, team: &Team) -> Result<()> {
     chapter(5, "Fail early: errors name the place and what to do");
     let typo = SYSTEM.replace("{{ company }}", "{{ compny }}");
-    if let Err(error) = acme.prompts().save(PROMPT, triage(&typo).by(&team.bo)).await {
-        say(format!("A typo, at save: {error}"));
-    }
+    let saved = acme.prompts().save(PROMPT, triage(&typo).by(&team.bo)).await;
+    show_error("A typo, at save", saved);
+
     let production = acme.resolve("support/triage@production").await?;
     let mut incomplete = request();
     incomplete["examples"] = json!([{"ticket": "It rattles."}]);
-    if let Err(error) = production.render(&incomplete) {
-        say(format!("A gap, at render: {error}"));
-    }
+    show_error("A gap, at render", production.render(&incomplete));
+
     let mut wrong = request();
     wrong["tier"] = json!("platinum");
-    if let Err(error) = production.render(&wrong) {
-        say(format!("Against the schema: {error}"));
-    }
+    show_error("Against the schema", production.render(&wrong));
     Ok(())
+}
+
+fn show_error<T>(what: &str, result: Result<T>) {
+    match result {
+        Err(error) => say!("{what}: {error}"),
+        Ok(_) => panic!("{what}: no error, where the tour counts on one"),
+    }
 }
 
 async fn improve(acme: &Tenant, team: &Team, v1: &Version) -> Result<Version> {
@@ -307,23 +306,25 @@ async fn improve(acme: &Tenant, team: &Team, v1: &Version) -> Result<Version> {
             "offer to call back today.",
             "offer to call back today.\nSay which number you would call.",
         );
-    let mut draft = triage(&better)
+    let draft = triage(&better)
         .by(&team.bo)
-        .message("One category only; name the number to call");
-    draft = draft.semver("1.1.0");
+        .message("One category only; name the number to call")
+        .semver("1.1.0");
     let v2 = acme.prompts().save(PROMPT, draft).await?;
     let diff = acme
         .prompts()
         .diff("support/triage@v1", "support/triage@v2", &DiffOptions::default())
         .await?;
-    say(diff.to_unified());
-    say(format!("In short: {}.", diff.summary));
+    say!("{diff}");
+    say!("In short: {}.", diff.summary);
     let changelog = acme
         .prompts()
         .changelog(PROMPT, v1.number, v2.number)
         .await?
         .to_string();
-    changelog.lines().filter(|line| !line.is_empty()).for_each(say);
+    for line in changelog.lines().filter(|line| !line.is_empty()) {
+        say!("{line}");
+    }
     Ok(v2)
 }
 
@@ -342,10 +343,10 @@ async fn ship(acme: &Tenant, team: &Team, v2: &Version) -> Result<()> {
             .collect();
         names.join(", ")
     };
-    say(format!(
+    say!(
         "Unmet: {}.",
         unmet(&environments.check(v2, "production", &team.bo).await?)
-    ));
+    );
     use_in_staging(acme).await?;
     evaluate(acme, team, "run-2").await?;
     environments
@@ -355,10 +356,7 @@ async fn ship(acme: &Tenant, team: &Team, v2: &Version) -> Result<()> {
         .promote(v2, "production", &team.bo)
         .reason("Clearer answers")
         .await?;
-    say(format!(
-        "{v2} is live in production, revision {}.",
-        pointer.revision
-    ));
+    say!("{v2} is live in production, revision {}.", pointer.revision);
     Ok(())
 }
 
@@ -401,7 +399,7 @@ async fn show_live(tenant: &Tenant, when: &str) -> Result<()> {
     let closure = answer.stamp().closure_hash.short();
     let text = answer.messages()[0].text().unwrap_or_default();
     let line = text.lines().nth(3).unwrap_or_default();
-    say(format!("{when:<22} {version}, closure {closure}: {line}"));
+    say!("{when:<22} {version}, closure {closure}: {line}");
     Ok(())
 }
 
@@ -430,10 +428,11 @@ async fn roll_back(acme: &Tenant, team: &Team) -> Result<()> {
     let pointer = environments
         .rollback(PROMPT, "production", &team.bo, "Calls back too often")
         .await?;
-    say(format!(
+    say!(
         "{PROMPT} {} is live in production, revision {}.",
-        pointer.version, pointer.revision
-    ));
+        pointer.version,
+        pointer.revision
+    );
     let mut rows = vec![row!["rev", "when (UTC)", "who", "move", "from → to", "reason"]];
     let history = environments
         .history(PROMPT, "production", &PageRequest::default())
@@ -456,7 +455,7 @@ async fn roll_back(acme: &Tenant, team: &Team) -> Result<()> {
 async fn audit(acme: &Tenant) -> Result<()> {
     chapter(11, "Prove it: every change is in a chain of hashes");
     let count = acme.audit().verify().await?;
-    say(format!("{count} records verified. The first three:"));
+    say!("{count} records verified. The first three:");
     let mut rows = vec![row!["seq", "who", "what", "to what"]];
     let records = acme.audit().list(&PageRequest::first(3)).await?;
     rows.extend(records.items.iter().map(|record| {

@@ -5,19 +5,23 @@
 #[doc = include_str!("../../README.md")]
 mod readme {}
 
-use std::fmt::Display;
-
 /// Prints the title of a chapter.
 pub fn chapter(number: u32, title: &str) {
     println!("\n{number}. {title}");
 }
 
-/// Widest line that [`say`] prints, in characters, without the indent.
+/// Widest line that [`say!`] prints, in characters, without the indent.
 const WIDTH: usize = 104;
 
-/// Prints text, indented; long lines are broken at spaces.
-pub fn say(text: impl Display) {
-    for line in text.to_string().lines() {
+/// Prints text, indented, with long lines broken at spaces. Takes what `println!` takes.
+#[macro_export]
+macro_rules! say {
+    ($($text:tt)*) => { $crate::print_indented(&format!($($text)*)) };
+}
+
+/// What [`say!`] does.
+pub fn print_indented(text: &str) {
+    for line in text.lines() {
         let mut rest = line;
         let mut indent = "";
         while let Some(at) = break_at(rest, WIDTH - indent.len()) {
