@@ -1,4 +1,53 @@
-//! PromptOps.
+//! Prompts, operated like releases: immutable versions, environments with gates, and a request path that needs no
+//! I/O once it is warm.
+//!
+//! ```
+//! use promptops_core::base::Actor;
+//! use promptops_core::environment::Policy;
+//! use promptops_core::prompt::{Draft, system, user};
+//! use promptops_core::{ErrorKind, MemoryBackend, PromptOps};
+//! use serde_json::json;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let ops = PromptOps::builder(MemoryBackend::new()).build();
+//! let acme = ops.tenant("acme")?;
+//! let (ana, bo) = (Actor::owner("ana"), Actor::member("bo"));
+//!
+//! // Author: a version never changes, and saving the same content again gives the same version.
+//! let draft = Draft::chat([system("You sort tickets for {{ company }}."), user("{{ ticket }}")]);
+//! let v1 = acme.prompts().save("support/triage", draft.by(&bo).message("first cut")).await?;
+//!
+//! // Promote: the environment's policy decides, and a refusal lists every condition that is not met.
+//! let environments = acme.environments();
+//! environments.set_policy("production", Policy::open().after("staging")?, &ana).await?;
+//! let refused = environments.promote(&v1, "production", &bo).await.unwrap_err();
+//! assert_eq!(refused.kind(), ErrorKind::Refused);
+//! assert_eq!(refused.unmet()[0].needed, "v1 live in staging");
+//! environments.promote(&v1, "staging", &bo).await?;
+//! environments.promote(&v1, "production", &bo).await?;
+//!
+//! // Serve, and say how it went: the stamp ties the feedback to the exact text.
+//! let parameters = json!({"company": "Acme", "ticket": "Where is my parcel?"});
+//! let answer = acme.resolve("support/triage@production").render(&parameters).await?;
+//! assert_eq!(answer.messages()[0].text(), Some("You sort tickets for Acme."));
+//! acme.metrics().record_feedback(answer.stamp(), true, Some(0.9)).await?;
+//! # Ok::<(), promptops_core::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | begin at |
+//! |---|---|
+//! | wire it into a host | [`PromptOps::builder`], [`ops`] |
+//! | save, find, compare and retire versions | [`Tenant::prompts`], [`prompt`] |
+//! | promote, approve, roll back, set policies | [`Tenant::environments`], [`environment`] |
+//! | resolve and render | [`Tenant::resolve`], [`resolve`] |
+//! | record feedback and evidence | [`Tenant::metrics`], [`Tenant::evaluations`] |
+//! | read and verify the audit log | [`Tenant::audit`] |
+//! | write a backend | [`Backend`], `conformance` (feature of the same name) |
+//! | know the template language and its limits | [`template`] |
+//!
+//! Errors are one type, [`Error`], with an [`ErrorKind`] to act on.
 
 pub mod base;
 #[cfg(feature = "conformance")]

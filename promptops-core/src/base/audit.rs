@@ -147,7 +147,10 @@ pub struct AuditRecord {
 }
 
 impl AuditRecord {
-    /// The hash that these fields should have.
+    /// The hash that these fields should have: SHA-256 over the canonical encoding (see [`hash`](super::hash)), domain
+    /// `promptops.audit`, format 1. In this order: tenant as text, `seq` as a number, the 32 bytes of `previous_hash`
+    /// as bytes, microseconds since 1970 in decimal digits as text, then as texts the actor's id, the actor's role,
+    /// the action, the subject, the detail.
     #[must_use]
     pub fn compute_hash(&self) -> [u8; 32] {
         let entry = &self.entry;

@@ -1,20 +1,32 @@
 //! Hashes and the canonical encoding under them.
 //!
 //! The encoding is injective: every part is preceded by its kind or its length, so that no two values share bytes.
-//! Integers are big-endian. Format number 1, frozen by golden vectors:
+//! Integers are big-endian. Format number 1, frozen by golden vectors (`tests/vectors/content_hash.json`), which
+//! `scripts/check_content_hash.py` checks with a second implementation:
 //!
 //! | part | bytes |
 //! |---|---|
 //! | number | `u64` |
-//! | text | length as `u64`, then UTF-8 |
-//! | optional | `0`, or `1` and the value |
-//! | list | count as `u64`, then the items |
+//! | bytes | their count as a number, then they themselves |
+//! | text | the bytes of its UTF-8, unchanged: nothing is normalized |
+//! | optional | the byte 0, or the byte 1 and the value |
+//! | list | count as a number, then the items |
 //! | JSON null, false, true | `n`, `f`, `t` |
-//! | JSON integer (and a float without fraction below 2^53) | `i`, then its decimal digits as text |
-//! | JSON float | `d`, then its IEEE 754 bits as `u64` |
+//! | JSON integer in −2^63 ..= 2^64 − 1 | `i`, then its decimal digits (`-` before them) as text |
+//! | JSON float without fraction whose magnitude is below 2^53 | as the integer, −0.0 as 0 |
+//! | any other JSON number | `d`, then the bits of the nearest IEEE 754 double as a number |
 //! | JSON string | `s`, then text |
 //! | JSON array | `a`, then a list |
-//! | JSON object | `o`, then a list of (text, value) in byte order of the keys |
+//! | JSON object | `o`, then its entries |
+//! | entries | a list of (key as text, value as JSON) in byte order of the keys |
+//!
+//! A number written with a point or an exponent is a float; one written without is an integer if it is in range, else
+//! a float.
+//!
+//! A hash is SHA-256 over: its domain as text, the format number as a number, then what it is of. The domains and what
+//! follows them: `promptops.content` at [`Content::hash`](crate::prompt::Content::hash), `promptops.closure` at
+//! [`closure_hash`](crate::prompt::closure_hash), `promptops.audit` at
+//! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash).
 
 use std::fmt;
 use std::str::FromStr;

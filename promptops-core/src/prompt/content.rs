@@ -195,7 +195,20 @@ impl Content {
         }
     }
 
-    /// The identity of this content: SHA-256 over its canonical encoding, format 1.
+    /// The identity of this content: SHA-256 over its canonical encoding (see [`hash`](crate::base::hash)), domain
+    /// `promptops.content`, format 1. In this order:
+    ///
+    /// | part | encoded as |
+    /// |---|---|
+    /// | body | the text `text`, then the template as text; or the text `chat`, then a list of items |
+    /// | … item | the texts `message`, role, template; or the texts `placeholder`, name of the parameter |
+    /// | model | optional text |
+    /// | temperature, top_p | each an optional JSON float (so that 1.0 is encoded as the integer 1) |
+    /// | max_tokens | optional number |
+    /// | stop | list of texts |
+    /// | extra | entries of a JSON object, without the `o` |
+    /// | tools | list of: name as text, description as optional text, parameters as JSON |
+    /// | input_schema, output_schema | each optional JSON |
     #[must_use]
     pub fn hash(&self) -> ContentHash {
         let mut hasher = CanonicalHasher::new("promptops.content", 1);
@@ -325,6 +338,10 @@ impl From<&str> for Content {
 ///
 /// `snippets` are pairs of the reference as written and the hash of the content found for it, in any order; the
 /// same reference always means the same content within one closure.
+///
+/// SHA-256 over the canonical encoding (see [`hash`](crate::base::hash)), domain `promptops.closure`, format 1: the 32
+/// bytes of the root's hash as bytes, then a list of (reference as text, its 32 bytes as bytes) without repeats, in byte
+/// order of the reference, then of the hash.
 #[must_use]
 pub fn closure_hash(root: &ContentHash, snippets: &[(&str, ContentHash)]) -> ClosureHash {
     let mut snippets = snippets.to_vec();

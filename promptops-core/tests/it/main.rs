@@ -7,6 +7,8 @@
 mod authoring;
 mod conformance;
 mod faulty;
+mod golden;
 mod governing;
 mod journey;
 mod resolving;
+mod rooms;

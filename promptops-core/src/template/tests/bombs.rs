@@ -191,7 +191,7 @@ fn tera_is_safe_at_the_limits() {
             context.insert("a", "");
             let _ = engine.render("main template", &context);
             let parsed = parse(&case).unwrap();
-            let _ = tera_accepts(&super::spans::instrument(&parsed).replace("same", "upper")).unwrap();
+            let _ = tera_accepts(&spans::instrument(&parsed).replace("same", "upper")).unwrap();
         });
     }
     assert!(accepted >= 28, "{accepted}");

@@ -250,7 +250,7 @@ proptest! {
         compare(&source).map_err(TestCaseError::fail)?;
         check_variables(&source).map_err(TestCaseError::fail)?;
         check_optional(&source).map_err(TestCaseError::fail)?;
-        super::spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
+        spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
     }
 
     #[test]
@@ -258,7 +258,7 @@ proptest! {
         let source = format!("{{{{ {source} }}}}");
         compare(&source).map_err(TestCaseError::fail)?;
         check_variables(&source).map_err(TestCaseError::fail)?;
-        super::spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
+        spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
     }
 
     #[test]
@@ -269,7 +269,7 @@ proptest! {
     #[test]
     fn tagged_soup_agrees_with_tera(source in tagged_soup()) {
         compare(&source).map_err(TestCaseError::fail)?;
-        super::spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
+        spans::check_instrumented(&source).map_err(TestCaseError::fail)?;
     }
 }
 
