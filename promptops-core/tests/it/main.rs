@@ -1,4 +1,5 @@
 //! Integration tests of the core.
 
+mod bombs;
 mod conformance;
 mod journey;

@@ -114,7 +114,7 @@ fn precedence_is_that_of_tera() {
         let NodeKind::Output { expr, .. } = &parsed.nodes[0].kind else {
             panic!("{source}");
         };
-        let explicit = format!("{{{{ {} }}}}", super::spans::parenthesise(expr, &template));
+        let explicit = format!("{{{{ {} }}}}", spans::parenthesise(expr, &template));
         let render = |source: &str| {
             let engine = tera_accepts(source).unwrap_or_else(|e| panic!("{source}: {e}"));
             engine
