@@ -181,7 +181,8 @@ impl CompiledPrompt {
                     for item in &self.items {
                         match item {
                             Item::Placeholder(name) => {
-                                messages.extend(params::messages(name, json.as_ref().unwrap_or_default())?);
+                                let json = json.as_ref().unwrap_or_default();
+                                messages.extend(params::messages(name, json, &mut left)?);
                             }
                             Item::Static(role, _) | Item::Template(role, ..) => {
                                 let text = self.text(item, &context, &mut left)?;
@@ -197,7 +198,10 @@ impl CompiledPrompt {
 
     fn text(&self, item: &Item, context: &Context, left: &mut usize) -> Result<String> {
         match item {
-            Item::Static(_, text) => Ok(text.to_string()),
+            Item::Static(_, text) => {
+                *left = left.saturating_sub(text.len());
+                Ok(text.to_string())
+            }
             Item::Template(_, name, guess) => {
                 let mut out = Vec::with_capacity(guess * 2);
                 if let Some(engine) = &self.engine {

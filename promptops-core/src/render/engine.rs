@@ -10,11 +10,11 @@ use std::sync::OnceLock;
 use tera::{Context, ErrorKind as TeraErrorKind, Tera};
 
 use super::fuel;
-use super::guard::{self, Insertions};
+use super::guard::{self, Costs, Insertions};
 use super::limits::RenderLimits;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Location, PromptName, VersionNumber};
-use crate::template::{Position, Template};
+use crate::template::{Position, Span, Template};
 
 /// A template for the engine, and where it comes from.
 pub(super) struct Source<'a> {
@@ -49,6 +49,7 @@ struct Entry {
     origin: Origin,
     original: Box<str>,
     insertions: Insertions,
+    costs: Costs,
 }
 
 /// Compiled templates.
@@ -78,10 +79,10 @@ impl Engine {
             .iter()
             .chain(&snippets)
             .any(|source| guard::captures_includes(source.template));
-        let mut weights: HashMap<String, u64> = HashMap::new();
+        let mut costs: HashMap<String, Costs> = HashMap::new();
         for snippet in &snippets {
-            let weight = guard::weight(snippet.template, &weights);
-            weights.insert(snippet.name.clone(), weight);
+            let cost = guard::costs(snippet.template, &costs);
+            costs.insert(snippet.name.clone(), cost);
         }
         let mut entries = HashMap::new();
         let mut sources: Vec<(String, String)> = Vec::new();
@@ -90,7 +91,7 @@ impl Engine {
         for (source, captured) in
             captured_snippets.chain(messages.into_iter().map(|message| (message, false)))
         {
-            let (text, insertions) = guard::guard(source.template, captured, &weights);
+            let (text, insertions) = guard::guard(source.template, captured, &costs);
             bytes += text.len() * ENGINE_BYTES_PER_SOURCE_BYTE
                 + insertions.bytes()
                 + source.template.source().len();
@@ -98,6 +99,7 @@ impl Engine {
                 origin: source.origin,
                 original: source.template.source().into(),
                 insertions,
+                costs: guard::costs(source.template, &costs),
             };
             entries.insert(source.name.clone(), entry);
             sources.push((source.name, text));
@@ -123,6 +125,15 @@ impl Engine {
         left: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        if let Some(entry) = self.entries.get(name) {
+            // What it costs beside its loops: snippets that include snippets many times over need none.
+            fuel::spend_steps(entry.costs.weight)
+                .and_then(|()| fuel::spend_scratch(entry.costs.captured))
+                .map_err(|error| {
+                    let start = Position { line: 1, column: 1 };
+                    Error::new(ErrorKind::Template, error.to_string()).at(entry.origin.at(start))
+                })?;
+        }
         let mut writer = Bounded {
             out,
             left,
@@ -154,28 +165,172 @@ impl Engine {
         }
         let (TeraErrorKind::SyntaxError(report) | TeraErrorKind::RenderingError(report)) = error.kind()
         else {
-            return Error::new(ErrorKind::Template, error.to_string());
+            return Error::new(ErrorKind::Template, without_values(&error.to_string()));
         };
         let Some(entry) = self.entries.get(report.filename()) else {
-            return Error::new(ErrorKind::Template, report.message());
+            return Error::new(ErrorKind::Template, without_values(report.message()));
         };
-        let guarded = report.span().range.start;
-        if report.message() == fuel::MISSING {
-            let path = entry.insertions.checked_path(guarded);
-            let text = path.map_or("a value", |span| span.text(&entry.original));
-            let offset = path.map_or_else(|| entry.insertions.original_offset(guarded), |span| span.start);
-            return Error::new(
-                ErrorKind::Template,
-                format!(
-                    "`{text}` is missing; pass it, or write `{text} | default(value=…)` or `{{% if {text} is defined %}}`"
-                ),
-            )
-            .at(entry.origin.at(Position::of(&entry.original, offset)));
+        let guarded = &report.span().range;
+        let checked = entry.insertions.checked_path(guarded.start);
+        let offset = checked.map_or_else(|| entry.insertions.original_offset(guarded.start), |span| span.start);
+        let what = report.message();
+        let missing = if what == fuel::MISSING {
+            checked.or(Some(Span {
+                start: offset,
+                end: offset,
+            }))
+        } else if tells_missing(what) {
+            let mut end = entry.insertions.original_offset(guarded.end);
+            if what.starts_with("Cannot ") {
+                // Of what cannot be indexed, Tera gives the first name only.
+                end += attributes_after(entry.original.get(end..).unwrap_or_default());
+            }
+            Some(whole_path(&entry.original, offset, end))
+        } else {
+            None
+        };
+        match missing {
+            Some(span) => Error::new(ErrorKind::Template, missing_message(span.text(&entry.original)))
+                .at(entry.origin.at(Position::of(&entry.original, span.start))),
+            // A syntax error repeats the template, not the values.
+            None => match error.kind() {
+                TeraErrorKind::SyntaxError(_) => Error::new(ErrorKind::Template, what),
+                _ => Error::new(ErrorKind::Template, without_values(what)),
+            }
+            .at(entry.origin.at(Position::of(&entry.original, offset))),
         }
-        let offset = entry.insertions.original_offset(guarded);
-        Error::new(ErrorKind::Template, report.message())
-            .at(entry.origin.at(Position::of(&entry.original, offset)))
     }
+}
+
+fn missing_message(path: &str) -> String {
+    const LONGEST: usize = 80;
+    let path = match path.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", path.get(..end).unwrap_or_default()),
+        None => path.to_owned(),
+    };
+    if path.is_empty() {
+        return "a value is missing".to_owned();
+    }
+    format!(
+        "`{path}` is missing; pass it, or write `{path} | default(value=…)` or `{{% if {path} is defined %}}`"
+    )
+}
+
+/// Whether this is how Tera says that a value is not there. It goes on to list what is: names, which are data.
+fn tells_missing(message: &str) -> bool {
+    [
+        "Field `",
+        "Variable `",
+        "Tried to render a variable that is undefined",
+        "Cannot index into an undefined",
+        "Cannot slice an undefined",
+        "Index expression is undefined",
+        "Slice start is undefined",
+        "Slice end is undefined",
+        "Slice step is undefined",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
+}
+
+/// Length of the `.name.name` that a text starts with.
+fn attributes_after(text: &str) -> usize {
+    let mut rest = text;
+    while let Some(attribute) = rest.trim_start().strip_prefix(['?', '.']) {
+        let name = attribute.trim_start_matches('.').trim_start();
+        let after = name.trim_start_matches(|c: char| c == '_' || c.is_alphanumeric());
+        if after.len() == name.len() {
+            break;
+        }
+        rest = after;
+    }
+    text.len() - rest.len()
+}
+
+/// The path that ends with the attribute between these offsets, from its first name on.
+fn whole_path(source: &str, start: usize, end: usize) -> Span {
+    let mut at = start;
+    let before = |at: usize| source.get(..at).unwrap_or_default();
+    // Steps back over one `name.`, `name?.` or `name[…].` after the other.
+    while let Some(object) = before(at).trim_end().strip_suffix('.') {
+        let mut object = object.strip_suffix('?').unwrap_or(object).trim_end();
+        while let Some(inside) = object.strip_suffix(']') {
+            let mut open = 1;
+            let bracket = inside.char_indices().rev().find(|(_, c)| {
+                match c {
+                    ']' => open += 1,
+                    '[' => open -= 1,
+                    _ => {}
+                }
+                open == 0
+            });
+            match bracket {
+                Some((bracket, _)) => {
+                    object = before(bracket);
+                    object = object.strip_suffix('?').unwrap_or(object).trim_end();
+                }
+                None => break,
+            }
+        }
+        let name = object.trim_end_matches(|c: char| c == '_' || c.is_alphanumeric());
+        if name.len() == object.len() {
+            break;
+        }
+        at = name.len();
+    }
+    Span {
+        start: at,
+        end: end.max(start),
+    }
+}
+
+/// What Tera or a charging filter says, when it says so of types, names of arguments and limits; other messages repeat
+/// values, which are not for logs.
+fn without_values(message: &str) -> String {
+    const ABOUT_TYPES: [&str; 25] = [
+        "rendering takes more than",
+        "rendering needs more than",
+        "Cannot compare `",
+        "Math operations can only be done on numbers",
+        "`+` requires both operands",
+        "Iteration not possible",
+        "Key/value iteration",
+        "Spread operator",
+        "Slicing ",
+        "Slice ",
+        "`in` cannot be used",
+        "Invalid type for the value",
+        "Missing keyword argument",
+        "Cannot divide by 0",
+        "Cannot sort",
+        "Array index must",
+        "String index must",
+        "Map keys must",
+        "Value of type",
+        "This filter can only be used on a number",
+        "pluralize filter requires an integer",
+        "Function `range` was called",
+        "The `indentation` argument must",
+        "Not a valid key type",
+        "Errored while getting absolute value",
+    ];
+    if ABOUT_TYPES.iter().any(|start| message.starts_with(start)) {
+        return message.to_owned();
+    }
+    for (start, said) in [
+        ("The string `", "the text is not a number"),
+        ("The float ", "the number is not a whole one, or too large"),
+        ("Function `range` would", "`range` makes at most 100000 elements"),
+        ("Value at index", "an element of the list does not have the attribute"),
+        ("Map does not have a key", "the map does not have the key; pass `default=`"),
+        ("Invalid argument for `method`", "expected `ceil` or `floor` as `method`"),
+        ("Unable to perform", "the result is too large a number"),
+    ] {
+        if message.starts_with(start) {
+            return said.to_owned();
+        }
+    }
+    "the value does not fit what is done with it here".to_owned()
 }
 
 /// What an engine keeps beside its templates, and per byte of their source; see the memory bench.

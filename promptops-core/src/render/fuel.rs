@@ -17,6 +17,16 @@ pub(super) const LOOP: &str = "__loop";
 pub(super) const READ: &str = "__read";
 /// Passes a value on, charging memory for a copy of it, `x` times; refuses a missing one.
 pub(super) const COPY: &str = "__copy";
+/// Like [`COPY`], for a copy as text.
+pub(super) const TEXT: &str = "__text";
+/// Passes a list or map on, charging memory for another one of the same elements, `x` times.
+pub(super) const TAKE: &str = "__take";
+/// Passes what is to be sorted on, charging for every comparison.
+pub(super) const SORT: &str = "__sort";
+/// Passes on what an element is taken from, or what `of` names: of a text, Tera makes a list of characters.
+pub(super) const INDEX: &str = "__index";
+/// Passes on what is to be sliced, or what `of` names.
+pub(super) const SLICE: &str = "__slice";
 /// Passes a value on; refuses a missing one.
 pub(super) const DEFINED: &str = "__defined";
 
@@ -27,6 +37,12 @@ pub(super) const MISSING: &str = "__missing";
 const BYTES_PER_STEP: usize = 64;
 /// What an element of a list costs beside its text.
 const ELEMENT_BYTES: usize = 32;
+/// What an entry of a map costs beside its texts.
+const ENTRY_BYTES: usize = 96;
+/// Longest a number is as text.
+const NUMBER_BYTES: usize = 40;
+/// What a character of a text costs in a list of them.
+const CHARACTER_BYTES: usize = 4;
 
 #[derive(Clone, Copy, Default)]
 struct Fuel {
@@ -51,7 +67,7 @@ pub(super) fn with_budget<T>(limits: &RenderLimits, render: impl FnOnce() -> T) 
     result
 }
 
-fn spend_steps(steps: u64) -> TeraResult<()> {
+pub(super) fn spend_steps(steps: u64) -> TeraResult<()> {
     let mut fuel = FUEL.get();
     match fuel.steps.checked_sub(steps) {
         Some(left) => {
@@ -66,7 +82,7 @@ fn spend_steps(steps: u64) -> TeraResult<()> {
     }
 }
 
-fn spend_scratch(bytes: usize) -> TeraResult<()> {
+pub(super) fn spend_scratch(bytes: usize) -> TeraResult<()> {
     let mut fuel = FUEL.get();
     match fuel.scratch.checked_sub(bytes) {
         Some(left) => {
@@ -81,42 +97,106 @@ fn spend_scratch(bytes: usize) -> TeraResult<()> {
     }
 }
 
-/// Bytes of a value with everything in it. Stops counting above `most`, so that values which share parts many times
-/// over cannot make the counting itself endless.
-fn measure(value: &Value, most: usize) -> usize {
+/// Bytes of a value with everything in it; `printed` counts texts inside of it as they are printed, with escapes.
+/// Stops counting above `most`, so that values which share parts many times over cannot make the counting endless.
+fn measure(value: &Value, most: usize, printed: bool) -> usize {
+    let text = |text: &str| {
+        if printed {
+            text.bytes().map(printed_bytes).sum()
+        } else {
+            text.len()
+        }
+    };
     let mut open = vec![value];
     let mut bytes = 0_usize;
     while let Some(value) = open.pop() {
-        bytes += 1;
-        if let Some(text) = value.as_str() {
-            bytes += text.len();
-        } else if let Some(items) = value.as_array() {
-            bytes += items.len().saturating_mul(ELEMENT_BYTES);
-            open.extend(items);
+        if let Some(items) = value.as_array() {
+            bytes = bytes.saturating_add(items.len().saturating_mul(ELEMENT_BYTES));
+            if bytes > most {
+                break;
+            }
+            for item in items {
+                match item.as_str() {
+                    Some(item) => bytes += text(item),
+                    None => open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item)),
+                }
+            }
         } else if let Some(map) = value.as_map() {
+            bytes = bytes.saturating_add(map.len().saturating_mul(ENTRY_BYTES));
+            if bytes > most {
+                break;
+            }
             for (key, item) in map {
-                bytes += ELEMENT_BYTES + key.as_str().map_or(0, str::len);
-                open.push(item);
+                bytes += key.as_str().map_or(0, text);
+                match item.as_str() {
+                    Some(item) => bytes += text(item),
+                    None => open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item)),
+                }
             }
         } else if let Some(raw) = value.as_bytes() {
-            bytes += raw.len();
+            // Three for each byte that is not UTF-8.
+            bytes += raw.len().saturating_mul(3);
         }
-        if bytes > most || open.len() > most {
-            return most.saturating_add(1);
+        bytes += 1;
+        if bytes > most {
+            break;
         }
     }
     bytes
 }
 
+/// Most bytes that a byte of a text takes when the text is printed as part of a list.
+fn printed_bytes(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | 0..=0x1f | 0x7f => 6,
+        0x80.. => 3,
+        _ => 1,
+    }
+}
+
+/// No more is counted than what can be paid for.
+fn most() -> usize {
+    usize::try_from(FUEL.get().steps).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_STEP)
+}
+
 fn size(value: &Value) -> usize {
     // The common case needs no list of what is still to count.
-    value
-        .as_str()
-        .map_or_else(|| measure(value, FUEL.get().scratch.max(1 << 16)), str::len)
+    match value.as_str() {
+        Some(text) => text.len(),
+        None if value.is_array() || value.is_map() || value.is_bytes() => measure(value, most(), false),
+        None => NUMBER_BYTES,
+    }
+}
+
+/// The bytes of a value as text.
+fn printed_size(value: &Value) -> usize {
+    match value.as_str() {
+        Some(text) => text.len(),
+        None if value.is_array() || value.is_map() || value.is_bytes() => measure(value, most(), true),
+        None => NUMBER_BYTES,
+    }
+}
+
+/// Bytes of another list or map of the same elements.
+fn shallow_size(value: &Value) -> usize {
+    if let Some(text) = value.as_str() {
+        text.len()
+    } else if let Some(items) = value.as_array() {
+        items.len().saturating_mul(ELEMENT_BYTES)
+    } else if let Some(map) = value.as_map() {
+        map.len().saturating_mul(ENTRY_BYTES)
+    } else {
+        value.as_bytes().map_or(1, <[u8]>::len)
+    }
 }
 
 fn spend_reading(value: &Value) -> TeraResult<()> {
     spend_steps((size(value) / BYTES_PER_STEP) as u64 + 1)
+}
+
+fn spend_copy(bytes: usize) -> TeraResult<()> {
+    spend_steps((bytes / BYTES_PER_STEP) as u64 + 1)?;
+    spend_scratch(bytes)
 }
 
 fn present(value: &Value) -> TeraResult<()> {
@@ -151,9 +231,53 @@ fn read(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
 fn copy(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
     present(&value)?;
     let times = kwargs.get::<usize>("x")?.unwrap_or(1);
-    let bytes = size(&value).saturating_mul(times);
-    spend_steps((bytes / BYTES_PER_STEP) as u64 + 1)?;
-    spend_scratch(bytes)?;
+    spend_copy(size(&value).saturating_mul(times))?;
+    Ok(value)
+}
+
+fn text(value: Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    spend_copy(printed_size(&value))?;
+    Ok(value)
+}
+
+fn take(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    let times = kwargs.get::<usize>("x")?.unwrap_or(1);
+    spend_copy(shallow_size(&value).saturating_mul(times))?;
+    Ok(value)
+}
+
+fn sort(value: Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    let rounds = u64::from(value.len().unwrap_or(0).checked_ilog2().unwrap_or(0)) + 1;
+    spend_steps(((size(&value) / BYTES_PER_STEP) as u64 + 1).saturating_mul(rounds))?;
+    spend_copy(shallow_size(&value))?;
+    Ok(value)
+}
+
+/// Charges for a list of the characters of a text, `lists` times. Of anything else nothing is made.
+fn spend_characters(value: &Value, lists: usize) -> TeraResult<()> {
+    match value.as_str() {
+        Some(text) => {
+            spend_copy(text.len().saturating_mul(CHARACTER_BYTES * lists))
+        }
+        None => Ok(()),
+    }
+}
+
+fn index(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    let times = kwargs.get::<usize>("x")?.unwrap_or(1);
+    spend_characters(kwargs.get::<&Value>("of")?.unwrap_or(&value), times)?;
+    Ok(value)
+}
+
+fn slice(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    let sliced = kwargs.get::<&Value>("of")?.unwrap_or(&value);
+    spend_characters(sliced, 2 * kwargs.get::<usize>("x")?.unwrap_or(1))?;
+    spend_copy(shallow_size(sliced))?;
     Ok(value)
 }
 
@@ -168,7 +292,7 @@ fn replace(value: StringInput<'_>, kwargs: Kwargs, _: &State<'_>) -> TeraResult<
     let from = kwargs.must_get::<&str>("from")?;
     let to = kwargs.must_get::<StringInput<'_>>("to")?;
     let found = text.matches(from).count();
-    spend_scratch(text.len().saturating_add(found.saturating_mul(to.as_str().len())))?;
+    spend_copy(text.len().saturating_add(found.saturating_mul(to.as_str().len())))?;
     Ok(Value::from(text.replace(from, to.as_str())))
 }
 
@@ -176,13 +300,10 @@ fn replace(value: StringInput<'_>, kwargs: Kwargs, _: &State<'_>) -> TeraResult<
 fn join(value: &[Value], kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
     let separator = kwargs.get::<StringInput<'_>>("sep")?;
     let separator = separator.as_ref().map_or("", |separator| separator.as_str());
-    // Twice: the parts, and the text made of them.
-    let parts = value.iter().map(size).fold(0_usize, usize::saturating_add);
-    spend_scratch(
-        parts
-            .saturating_mul(2)
-            .saturating_add(value.len().saturating_mul(separator.len() + ELEMENT_BYTES)),
-    )?;
+    // Three times: the parts, each made by way of another text, and the text made of them.
+    let parts = value.iter().map(printed_size).fold(0_usize, usize::saturating_add);
+    let separators = value.len().saturating_mul(separator.len() + ELEMENT_BYTES);
+    spend_copy(parts.saturating_mul(3).saturating_add(separators))?;
     let parts: Vec<String> = value.iter().map(ToString::to_string).collect();
     Ok(Value::from(parts.join(separator)))
 }
@@ -190,8 +311,13 @@ fn join(value: &[Value], kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
 /// Tera's `unique`, which compares every element with every one kept, charged before.
 fn unique(value: &[Value], _: Kwargs, _: &State<'_>) -> TeraResult<Vec<Value>> {
     const COMPARISONS_PER_STEP: u64 = 16;
+    const COMPARED_BYTES_PER_STEP: u64 = 1024;
     let count = value.len() as u64;
+    let bytes = value.iter().map(size).fold(0_usize, usize::saturating_add) as u64;
     spend_steps(count.saturating_mul(count) / COMPARISONS_PER_STEP)?;
+    // Each may be read as often as there are others.
+    spend_steps(count.saturating_mul(bytes) / COMPARED_BYTES_PER_STEP)?;
+    spend_scratch(value.len().saturating_mul(ELEMENT_BYTES))?;
     let mut kept: Vec<Value> = Vec::new();
     for item in value {
         if !kept.contains(item) {
@@ -206,6 +332,11 @@ pub(super) fn register(tera: &mut Tera) {
     tera.register_filter(LOOP, loop_over);
     tera.register_filter(READ, read);
     tera.register_filter(COPY, copy);
+    tera.register_filter(TEXT, text);
+    tera.register_filter(TAKE, take);
+    tera.register_filter(SORT, sort);
+    tera.register_filter(INDEX, index);
+    tera.register_filter(SLICE, slice);
     tera.register_filter(DEFINED, defined);
     tera.register_filter("replace", replace);
     tera.register_filter("join", join);

@@ -4,37 +4,52 @@
 //! | place | filter | why |
 //! |---|---|---|
 //! | what a `for` or a comprehension goes through | `__loop` | Tera's loops have no bound |
-//! | operands of `~`, values of `set`, what a captured block prints | `__copy` | captures and values have no bound |
-//! | before a filter whose result can be longer than its input | `__copy(x=…)` | the same |
-//! | operands of comparisons and `in`, what filters and tests read | `__read` | long values, read again and again |
+//! | values of `set`, what `...` spreads into a map or list, what functions return | `__copy`, `__take` | values have no bound |
+//! | operands of `~`, what a captured block prints | `__text` | texts have no bound |
+//! | before a filter whose result can be longer than its input, or is another text | `__copy(x=…)` | the same |
+//! | before a filter that makes a list of the elements it gets | `__take`, `__sort` | the same |
+//! | operands of comparisons and `in`, what filters, tests and their arguments read | `__read` | long values, read again and again |
+//! | what an element is taken from by number, or slices | `__index`, `__slice` | Tera makes a list of a text's characters |
 //! | attributes in conditions, comparisons and arguments | `__defined` | Tera takes a missing one for false there |
 //!
-//! Nothing is put in where nothing can happen: printing a path, comparing with a literal, filters that read little.
+//! Nothing is put in where nothing can happen: printing a path, comparing with a short literal, filters that read
+//! little. What has neither a loop nor a name is charged once, before: see [`Costs`].
+//!
+//! # What may be missing
+//!
+//! A missing value is an error that names it, wherever it is: printed, in a condition (`if`, `elif`, `… if … else`, of a
+//! comprehension), under `and`, `or`, `not`, on either side of a comparison, of `in`, `~` or arithmetic, in a list or
+//! map, as an argument, as an index, as what a filter or test is applied to, as what a loop goes through, as the value
+//! of a `set`. A parameter counts before rendering (all that are missing are listed); an attribute or an element when
+//! its place is reached, so that what stands behind `and`, `or` or in a branch not taken may be missing.
+//!
+//! A value may be missing, as far as it is the last step of its path, only
+//! - as what `default` is applied to, or the result of an `… if … else` there;
+//! - as what `is defined` or `is undefined` is applied to;
+//! - when that last step is written `?.` or `?[`.
 
 use std::collections::HashMap;
 
 use crate::template::{
-    ArrayItem, BinaryOp, Expr, ExprKind, FilterCall, Growth, Literal, MapEntry, Node, NodeKind, Span,
+    ArrayItem, BinaryOp, Expr, ExprKind, FilterCall, Growth, Kwarg, Literal, MapEntry, Node, NodeKind, Span,
     Template, filter_growth,
 };
 
-use super::fuel::{COPY, DEFINED, LOOP, READ};
+use super::fuel::{COPY, DEFINED, INDEX, LOOP, READ, SLICE, SORT, TAKE, TEXT};
 
 /// Bytes of text that weigh as much as a node.
 const BYTES_PER_WEIGHT: usize = 64;
+/// What a round of a loop weighs by itself; an entry of a map is copied before it starts.
+const LOOP_WEIGHT: u64 = 2;
 
-/// Filters that read little of a value, however large it is.
-const SHORT_READERS: [&str; 9] = [
-    "default",
-    "abs",
-    "round",
-    "first",
-    "last",
-    "nth",
-    "get",
-    "pluralize",
-    "float",
-];
+/// Bytes up to which a text in a template is nothing to charge for.
+const SHORT_TEXT: usize = 64;
+/// Bytes that a number or boolean takes when printed, at most.
+const NUMBER_BYTES: usize = 40;
+/// Bytes that a part of a comprehension's element may keep.
+const PART_BYTES: usize = 64;
+/// Bytes that a map in a comprehension's element keeps beside its parts.
+const MAP_BYTES: usize = 160;
 
 /// What was put into a template, in order of place: leads from the guarded source back to the original.
 #[derive(Debug)]
@@ -88,45 +103,87 @@ impl Insertions {
     }
 }
 
-/// What one pass through a template weighs, its loops' bodies left out since they charge for themselves.
-pub(super) fn weight(template: &Template, snippets: &HashMap<String, u64>) -> u64 {
-    weight_of(&template.nodes, snippets)
+/// What one pass through a template costs, its loops' bodies left out since they charge for themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Costs {
+    /// Steps.
+    pub(super) weight: u64,
+    /// Bytes of text that it writes by itself.
+    text: usize,
+    /// Bytes of such text in what it captures.
+    pub(super) captured: usize,
 }
 
-fn weight_of(nodes: &[Node], snippets: &HashMap<String, u64>) -> u64 {
-    nodes
-        .iter()
-        .map(|node| {
-            1 + match &node.kind {
-                NodeKind::Text(text) => (text.len() / BYTES_PER_WEIGHT) as u64,
-                NodeKind::Output { expr, .. } | NodeKind::Set { value: expr, .. } => expressions(expr),
-                NodeKind::If(block) => {
-                    let branches: u64 = block
-                        .branches
-                        .iter()
-                        .map(|branch| expressions(&branch.condition) + weight_of(&branch.body, snippets))
-                        .sum();
-                    branches
-                        + block
-                            .else_branch
-                            .as_ref()
-                            .map_or(0, |branch| weight_of(&branch.body, snippets))
+impl Costs {
+    fn add(&mut self, other: Self) {
+        self.weight = self.weight.saturating_add(other.weight);
+        self.text = self.text.saturating_add(other.text);
+        self.captured = self.captured.saturating_add(other.captured);
+    }
+
+    fn weight(weight: u64) -> Self {
+        Self {
+            weight,
+            ..Self::default()
+        }
+    }
+}
+
+/// What one pass through a template costs, given what it includes.
+pub(super) fn costs(template: &Template, snippets: &HashMap<String, Costs>) -> Costs {
+    costs_of(&template.nodes, snippets)
+}
+
+fn costs_of(nodes: &[Node], snippets: &HashMap<String, Costs>) -> Costs {
+    let mut costs = Costs::default();
+    for node in nodes {
+        costs.add(Costs::weight(1));
+        match &node.kind {
+            NodeKind::Text(text) => costs.add(Costs {
+                weight: (text.len() / BYTES_PER_WEIGHT) as u64,
+                text: text.len(),
+                captured: 0,
+            }),
+            NodeKind::Output { expr, .. } => costs.add(Costs {
+                weight: expressions(expr),
+                text: match &expr.kind {
+                    ExprKind::Literal(Literal::String(text)) => text.len(),
+                    _ => NUMBER_BYTES,
+                },
+                captured: 0,
+            }),
+            NodeKind::Set { value, .. } => costs.add(Costs::weight(expressions(value))),
+            NodeKind::If(block) => {
+                for branch in &block.branches {
+                    costs.add(Costs::weight(expressions(&branch.condition)));
+                    costs.add(costs_of(&branch.body, snippets));
                 }
-                NodeKind::For(block) => {
-                    expressions(&block.iterable)
-                        + block
-                            .else_branch
-                            .as_ref()
-                            .map_or(0, |branch| weight_of(&branch.body, snippets))
+                if let Some(branch) = &block.else_branch {
+                    costs.add(costs_of(&branch.body, snippets));
                 }
-                NodeKind::SetBlock { body, filters, .. } | NodeKind::FilterSection { body, filters, .. } => {
-                    filters.len() as u64 + weight_of(body, snippets)
-                }
-                NodeKind::Include { reference, .. } => snippets.get(reference).copied().unwrap_or(1),
-                _ => 0,
             }
-        })
-        .sum()
+            NodeKind::For(block) => {
+                costs.add(Costs::weight(expressions(&block.iterable)));
+                if let Some(branch) = &block.else_branch {
+                    costs.add(costs_of(&branch.body, snippets));
+                }
+            }
+            NodeKind::SetBlock { body, filters, .. } | NodeKind::FilterSection { body, filters, .. } => {
+                let mut inner = costs_of(body, snippets);
+                inner.captured = inner.captured.saturating_add(inner.text);
+                costs.add(inner);
+                for kwarg in filters.iter().flat_map(|filter| &filter.kwargs) {
+                    costs.add(Costs::weight(expressions(&kwarg.value)));
+                }
+                costs.add(Costs::weight(filters.len() as u64));
+            }
+            NodeKind::Include { reference, .. } => {
+                costs.add(snippets.get(reference).copied().unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+    costs
 }
 
 fn expressions(expr: &Expr) -> u64 {
@@ -134,34 +191,26 @@ fn expressions(expr: &Expr) -> u64 {
     let mut open = vec![expr];
     while let Some(expr) = open.pop() {
         count += 1;
+        if let ExprKind::Literal(Literal::String(text)) = &expr.kind {
+            count += (text.len() / BYTES_PER_WEIGHT) as u64;
+        }
         expr.push_children(&mut open);
     }
     count
 }
 
-/// Bytes of text that one pass through the nodes writes by itself.
-fn text_bytes(nodes: &[Node]) -> usize {
-    nodes
-        .iter()
-        .map(|node| match &node.kind {
-            NodeKind::Text(text) => text.len(),
-            NodeKind::If(block) => {
-                block
-                    .branches
-                    .iter()
-                    .map(|branch| text_bytes(&branch.body))
-                    .sum::<usize>()
-                    + block
-                        .else_branch
-                        .as_ref()
-                        .map_or(0, |branch| text_bytes(&branch.body))
-            }
-            NodeKind::SetBlock { body, .. } | NodeKind::FilterSection { body, .. } => text_bytes(body),
-            // Whole, whatever it is: captured includes are rare.
-            NodeKind::Include { .. } => 1 << 12,
-            _ => 0,
-        })
-        .sum()
+/// Bytes that the value of a comprehension's element may keep, beside what is charged where it is made.
+fn element_bytes(expr: &Expr) -> usize {
+    let mut bytes = 0;
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        bytes += PART_BYTES;
+        if matches!(expr.kind, ExprKind::Map(_)) {
+            bytes += MAP_BYTES;
+        }
+        expr.push_children(&mut open);
+    }
+    bytes
 }
 
 /// Whether an include stands where its text is captured into a value.
@@ -191,15 +240,16 @@ pub(super) fn captures_includes(template: &Template) -> bool {
 }
 
 /// The source of a guarded template and what was put into it. `captured` says whether its text may end up in a value;
-/// `snippets` weighs what it includes.
+/// `snippets` has the costs of what it includes.
 pub(super) fn guard(
     template: &Template,
     captured: bool,
-    snippets: &HashMap<String, u64>,
+    snippets: &HashMap<String, Costs>,
 ) -> (String, Insertions) {
     let mut guard = Guard {
         source: template.source(),
         snippets,
+        subscripts: 0,
         insertions: Vec::new(),
     };
     guard.nodes(&template.nodes, captured);
@@ -225,7 +275,9 @@ pub(super) fn guard(
 
 struct Guard<'a> {
     source: &'a str,
-    snippets: &'a HashMap<String, u64>,
+    snippets: &'a HashMap<String, Costs>,
+    /// Subscripts that follow on the one being looked at.
+    subscripts: usize,
     insertions: Vec<Insertion>,
 }
 
@@ -236,14 +288,19 @@ impl Guard<'_> {
 
     /// `expr` becomes `(expr | filter)`; an operator expression gets parentheses of its own.
     fn wrap(&mut self, expr: &Expr, filter: &str) {
-        self.wrap_with(expr, filter, |guard| guard.parts(expr));
+        match &expr.kind {
+            ExprKind::Call { kwargs, .. } => {
+                self.wrap_with(expr, &format!("{TAKE} | {filter}"), |guard| guard.values(kwargs));
+            }
+            _ => self.wrap_with(expr, filter, |guard| guard.parts(expr)),
+        }
     }
 
     fn wrap_with(&mut self, expr: &Expr, filter: &str, inside: impl FnOnce(&mut Self)) {
         let (open, close) = if is_operand(expr) { ("(", "") } else { ("((", ")") };
         self.insert(expr.span.start, open.to_owned(), None);
         inside(self);
-        self.insert(expr.span.end, format!("{close} | {filter})"), path_span(expr));
+        self.insert(expr.span.end, format!("{close} | {filter})"), Some(expr.span));
     }
 
     fn nodes(&mut self, nodes: &[Node], captured: bool) {
@@ -251,15 +308,15 @@ impl Guard<'_> {
             match &node.kind {
                 NodeKind::Output { expr, .. } => {
                     if captured && !is_short(expr) {
-                        self.wrap(expr, COPY);
+                        self.wrap(expr, TEXT);
                     } else {
-                        self.parts(expr);
+                        self.printed(expr);
                     }
                 }
                 NodeKind::Set { value, .. } => self.assigned(value),
                 NodeKind::If(block) => {
                     for branch in &block.branches {
-                        self.condition(&branch.condition);
+                        self.strict(&branch.condition);
                         self.nodes(&branch.body, captured);
                     }
                     if let Some(branch) = &block.else_branch {
@@ -267,9 +324,9 @@ impl Guard<'_> {
                     }
                 }
                 NodeKind::For(block) => {
-                    let weight = 1 + weight_of(&block.body, self.snippets);
-                    let bytes = if captured { text_bytes(&block.body) } else { 0 };
-                    self.iterable(&block.iterable, weight, bytes);
+                    let costs = costs_of(&block.body, self.snippets);
+                    let text = if captured { costs.text } else { 0 };
+                    self.iterable(&block.iterable, LOOP_WEIGHT + costs.weight, text + costs.captured);
                     self.nodes(&block.body, captured);
                     if let Some(branch) = &block.else_branch {
                         self.nodes(&branch.body, captured);
@@ -278,7 +335,7 @@ impl Guard<'_> {
                 NodeKind::SetBlock { filters, body, .. } | NodeKind::FilterSection { filters, body, .. } => {
                     self.nodes(body, true);
                     for filter in filters {
-                        if let Some(charge) = self.charge_before(filter) {
+                        if let Some(charge) = Self::charge_before(filter) {
                             self.insert(filter.span.start, format!("{charge} | "), None);
                         }
                         self.arguments(filter);
@@ -295,7 +352,19 @@ impl Guard<'_> {
         } else {
             String::new()
         };
-        self.wrap(expr, &format!("{LOOP}(w={weight}{bytes})"));
+        let charge = format!("{LOOP}(w={weight}{bytes})");
+        match &expr.kind {
+            // The rounds are charged at once; the list is gone when they are over.
+            ExprKind::Call { kwargs, .. } => self.wrap_with(expr, &charge, |guard| guard.values(kwargs)),
+            _ => self.wrap(expr, &charge),
+        }
+    }
+
+    /// Arguments of functions and tests.
+    fn values(&mut self, kwargs: &[Kwarg]) {
+        for kwarg in kwargs {
+            self.read(&kwarg.value);
+        }
     }
 
     /// A value that is kept: charged unless it is short or only another name for one that is kept already.
@@ -311,15 +380,33 @@ impl Guard<'_> {
 
     /// An expression where Tera would take a missing value for false, or for no text.
     fn strict(&mut self, expr: &Expr) {
-        if is_attribute(expr) {
-            self.wrap(expr, DEFINED);
-        } else {
-            self.parts(expr);
+        match &expr.kind {
+            ExprKind::Attribute { optional: false, .. } | ExprKind::Index { optional: false, .. } => {
+                self.wrap(expr, DEFINED);
+            }
+            _ => self.parts(expr),
         }
     }
 
-    fn condition(&mut self, expr: &Expr) {
-        self.strict(expr);
+    /// An expression whose missing value is an error to Tera, too.
+    fn printed(&mut self, expr: &Expr) {
+        self.parts(expr);
+    }
+
+    /// An expression whose value may be missing.
+    fn tolerated(&mut self, expr: &Expr) {
+        if let ExprKind::Ternary {
+            then,
+            condition,
+            otherwise,
+        } = &expr.kind
+        {
+            self.tolerated(then);
+            self.strict(condition);
+            self.tolerated(otherwise);
+        } else {
+            self.parts(expr);
+        }
     }
 
     /// An expression whose value is read from end to end.
@@ -333,32 +420,81 @@ impl Guard<'_> {
 
     fn arguments(&mut self, filter: &FilterCall) {
         for kwarg in &filter.kwargs {
-            self.strict(&kwarg.value);
+            match filter.name.name.as_str() {
+                // Passed on as it is.
+                "default" => self.strict(&kwarg.value),
+                // It becomes the result, or part of it.
+                "truncate" | "pluralize" if !is_short(&kwarg.value) => self.wrap(&kwarg.value, COPY),
+                _ => self.read(&kwarg.value),
+            }
         }
     }
 
     /// The filter to put before this one, if it needs any.
-    fn charge_before(&self, filter: &FilterCall) -> Option<String> {
-        match filter.name.name.as_str() {
+    fn charge_before(filter: &FilterCall) -> Option<String> {
+        Some(match filter.name.name.as_str() {
+            // Meant for what may be missing, or reading little.
+            "default" | "abs" | "round" | "first" | "last" | "nth" | "get" | "pluralize" => return None,
             // They charge for themselves, but for reading.
-            "replace" | "join" | "unique" => Some(READ.to_owned()),
+            "replace" | "join" | "unique" => READ.to_owned(),
+            "length" | "wordcount" | "int" | "float" => READ.to_owned(),
+            "sort" => SORT.to_owned(),
+            "reverse" | "values" | "keys" => TAKE.to_owned(),
+            "pairs" => format!("{TAKE}(x=2)"),
+            "str" | "safe" => TEXT.to_owned(),
+            // By nothing, it makes an element of each byte.
+            "split" => format!("{COPY}(x=24)"),
+            "group_by" => format!("{COPY}(x=2)"),
             "indent" => {
                 let width = filter.kwargs.iter().find(|kwarg| kwarg.name.name == "width");
                 let times = match width.map(|kwarg| &kwarg.value.kind) {
-                    None => 5,
-                    Some(ExprKind::Literal(Literal::Integer(width))) => (*width).clamp(0, 1_000) * 4 + 1,
-                    // The most that Tera takes, in four-byte characters.
-                    Some(_) => 4_001,
+                    None => 4 * 4 + 2,
+                    // An indentation of four-byte characters for every byte that ends a line.
+                    Some(ExprKind::Literal(Literal::Integer(width))) => (*width).clamp(0, 1_000) * 4 + 2,
+                    // The most that Tera takes.
+                    Some(_) => 4_002,
                 };
-                Some(format!("{COPY}(x={times})"))
+                format!("{COPY}(x={times})")
             }
-            name if SHORT_READERS.contains(&name) => None,
             name => match filter_growth(name) {
-                Some(Growth::Linear(times)) => Some(format!("{COPY}(x={times})")),
-                Some(Growth::Never) => Some(READ.to_owned()),
-                Some(Growth::Unbounded) | None => Some(COPY.to_owned()),
+                Some(Growth::Linear(times)) => format!("{COPY}(x={times})"),
+                Some(Growth::Never | Growth::Unbounded) | None => COPY.to_owned(),
             },
+        })
+    }
+
+    /// What an element is taken from, or sliced. Within a path no filter can stand, so that it is named once more,
+    /// in the subscript: the answer says which filter goes there.
+    fn subscripted(&mut self, object: &Expr, filter: &str) -> Option<String> {
+        if let Some(root) = root(object) {
+            self.subscripts += 1;
+            self.parts(object);
+            self.subscripts -= 1;
+            return Some(if is_plain(object) {
+                let times = self.subscripts + 1;
+                format!("{filter}(of={}, x={times})", object.span.text(self.source))
+            } else {
+                format!("{READ}(of={root})")
+            });
         }
+        if is_short(object) {
+            self.parts(object);
+        } else {
+            let outer = std::mem::take(&mut self.subscripts);
+            self.wrap(object, filter);
+            self.subscripts = outer;
+        }
+        None
+    }
+
+    /// What stands in a subscript, with the charge for what it is taken from.
+    fn subscript(&mut self, expr: &Expr, charge: Option<&str>) {
+        let outer = std::mem::take(&mut self.subscripts);
+        match charge {
+            Some(charge) => self.wrap(expr, charge),
+            None => self.strict(expr),
+        }
+        self.subscripts = outer;
     }
 
     fn parts(&mut self, expr: &Expr) {
@@ -366,22 +502,32 @@ impl Guard<'_> {
             ExprKind::Literal(_) | ExprKind::Var(_) | ExprKind::Loop(_) => {}
             ExprKind::Array(items) => {
                 for item in items {
-                    let (ArrayItem::Item(expr) | ArrayItem::Spread(expr)) = item;
-                    self.strict(expr);
+                    match item {
+                        ArrayItem::Item(expr) => self.strict(expr),
+                        ArrayItem::Spread(expr) => self.wrap(expr, TAKE),
+                    }
                 }
             }
             ExprKind::Map(entries) => {
                 for entry in entries {
-                    let (MapEntry::Pair { value, .. } | MapEntry::Spread(value)) = entry;
-                    self.strict(value);
+                    match entry {
+                        MapEntry::Pair { value, .. } => self.strict(value),
+                        MapEntry::Spread(value) => self.wrap(value, TAKE),
+                    }
                 }
             }
             ExprKind::Attribute { object, .. } => self.parts(object),
             ExprKind::Index { object, index, .. } => {
-                self.parts(object);
-                self.parts(index);
+                // Texts have no keys.
+                if matches!(index.kind, ExprKind::Literal(Literal::String(_))) {
+                    self.parts(object);
+                } else {
+                    let charge = self.subscripted(object, INDEX);
+                    // A key may be long, and is read.
+                    let charge = charge.or_else(|| (!is_short(index)).then(|| READ.to_owned()));
+                    self.subscript(index, charge.as_deref());
+                }
             }
-            // Tera lets no filter stand before a slice, so that the object is named once more and charged after.
             ExprKind::Slice {
                 object,
                 start,
@@ -389,26 +535,33 @@ impl Guard<'_> {
                 step,
                 ..
             } => {
-                let object_text = object.span.text(self.source).to_owned();
-                self.insert(expr.span.start, "(".to_owned(), None);
-                self.parts(object);
-                for part in [start, end, step].into_iter().flatten() {
-                    self.parts(part);
+                let charge = self.subscripted(object, SLICE);
+                match (start, &charge) {
+                    (Some(start), _) => self.subscript(start, charge.as_deref()),
+                    (None, Some(charge)) => {
+                        let after = self.source.get(object.span.end..).unwrap_or_default();
+                        let bracket = after.find('[').unwrap_or_default();
+                        self.insert(object.span.end + bracket + 1, format!("(none | {charge})"), None);
+                    }
+                    (None, None) => {}
                 }
-                let charge = if matches!(object.kind, ExprKind::Literal(_)) || object_text.is_empty() {
-                    READ.to_owned()
-                } else {
-                    format!("{READ}(of={object_text})")
-                };
-                self.insert(expr.span.end, format!(" | {charge})"), None);
+                for part in [end, step].into_iter().flatten() {
+                    self.subscript(part, None);
+                }
             }
             ExprKind::Filter { input, filter } => {
                 if filter.name.name == "default" {
-                    // The one filter that is meant for what may be missing.
-                    self.parts(input);
+                    self.tolerated(input);
                 } else {
-                    let charge = self.charge_before(filter).filter(|_| !is_short(input));
+                    // What makes more of it is charged for even when it is short.
+                    let charge = Self::charge_before(filter)
+                        .filter(|charge| !(is_short(input) && [READ, TAKE, SORT].contains(&charge.as_str())));
                     match charge {
+                        // Filters in a row need no parentheses, of which Tera takes few.
+                        Some(charge) if is_operand(input) => {
+                            self.parts(input);
+                            self.insert(input.span.end, format!(" | {charge}"), Some(input.span));
+                        }
                         Some(charge) => self.wrap(input, &charge),
                         None => self.strict(input),
                     }
@@ -419,35 +572,34 @@ impl Guard<'_> {
                 input, name, kwargs, ..
             } => {
                 match name.name.as_str() {
-                    "defined" | "undefined" => self.parts(input),
+                    "defined" | "undefined" => self.tolerated(input),
                     "containing" | "starting_with" | "ending_with" => self.read(input),
                     _ => self.strict(input),
                 }
-                for kwarg in kwargs {
-                    self.strict(&kwarg.value);
-                }
+                self.values(kwargs);
             }
             ExprKind::Call { kwargs, .. } => {
-                for kwarg in kwargs {
-                    self.strict(&kwarg.value);
-                }
+                self.insert(expr.span.start, "(".to_owned(), None);
+                self.values(kwargs);
+                self.insert(expr.span.end, format!(" | {TAKE})"), None);
             }
             ExprKind::Ternary {
                 then,
                 condition,
                 otherwise,
             } => {
-                self.parts(then);
-                self.condition(condition);
-                self.parts(otherwise);
+                self.strict(then);
+                self.strict(condition);
+                self.strict(otherwise);
             }
             ExprKind::Comprehension(comprehension) => {
                 let condition = comprehension.condition.as_ref();
-                let weight = 1 + expressions(&comprehension.element) + condition.map_or(0, expressions);
+                let weight = LOOP_WEIGHT + expressions(&comprehension.element) + condition.map_or(0, expressions);
                 self.strict(&comprehension.element);
-                self.iterable(&comprehension.iterable, weight, 0);
+                let bytes = element_bytes(&comprehension.element);
+                self.iterable(&comprehension.iterable, weight, bytes);
                 if let Some(condition) = condition {
-                    self.condition(condition);
+                    self.strict(condition);
                 }
             }
             ExprKind::Unary { operand, .. } => self.strict(operand),
@@ -463,12 +615,12 @@ impl Guard<'_> {
                     if is_short(operand) {
                         self.parts(operand);
                     } else {
-                        self.wrap(operand, COPY);
+                        self.wrap(operand, TEXT);
                     }
                 }
             }
             BinaryOp::In | BinaryOp::NotIn => {
-                self.strict(left);
+                self.read(left);
                 self.read(right);
             }
             // A comparison ends with the shorter side, so that a literal bounds it.
@@ -499,6 +651,7 @@ fn is_comparison(op: BinaryOp) -> bool {
 /// Bounded by the template itself: nothing to charge for.
 fn is_short(expr: &Expr) -> bool {
     match &expr.kind {
+        ExprKind::Literal(Literal::String(text)) => text.len() <= SHORT_TEXT,
         ExprKind::Literal(_) | ExprKind::Loop(_) | ExprKind::Test { .. } => true,
         ExprKind::Unary { .. } => true,
         ExprKind::Binary { op, .. } => {
@@ -534,27 +687,27 @@ fn is_path(expr: &Expr) -> bool {
     }
 }
 
-/// An attribute that must be there: `a.b`, but not `a?.b`, which says that it need not.
-fn is_attribute(expr: &Expr) -> bool {
+/// The variable that a path starts with, slices on the way included.
+fn root(expr: &Expr) -> Option<&str> {
     match &expr.kind {
-        ExprKind::Attribute { object, optional, .. } | ExprKind::Index { object, optional, .. } => {
-            !optional && is_path(object) && !has_optional(object)
-        }
-        _ => false,
+        ExprKind::Var(name) => Some(name),
+        ExprKind::Attribute { object, .. }
+        | ExprKind::Index { object, .. }
+        | ExprKind::Slice { object, .. } => root(object),
+        _ => None,
     }
 }
 
-fn has_optional(expr: &Expr) -> bool {
+/// A path whose subscripts are literals and variables: following it once more costs little.
+fn is_plain(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Attribute { object, optional, .. } | ExprKind::Index { object, optional, .. } => {
-            *optional || has_optional(object)
+        ExprKind::Var(_) => true,
+        ExprKind::Attribute { object, .. } => is_plain(object),
+        ExprKind::Index { object, index, .. } => {
+            is_plain(object) && matches!(index.kind, ExprKind::Literal(_) | ExprKind::Var(_) | ExprKind::Loop(_))
         }
         _ => false,
     }
-}
-
-fn path_span(expr: &Expr) -> Option<Span> {
-    is_path(expr).then_some(expr.span)
 }
 
 /// Whether a filter can follow directly, without parentheses around the expression.

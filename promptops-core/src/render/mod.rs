@@ -17,3 +17,6 @@ pub use compiler::Compiler;
 pub use limits::RenderLimits;
 pub use message::{Message, MessageContent, Rendered};
 pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,14 @@
 //! Parameters: from any `Serialize` to what the engine and the placeholders take.
 
+mod depth;
+
+use std::cell::Cell;
+
 use serde::Serialize;
 use serde_json::Value;
 use tera::Context;
 
+use self::depth::{Bounded, Broken, MAX_DEPTH, MAX_ENTRIES};
 use super::message::Message;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 
@@ -12,12 +17,28 @@ fn not_a_map(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
         .caused_by(cause)
 }
 
+/// What was broken, if a bound on parameters was what made serializing fail.
+fn failed(broken: &Cell<Option<Broken>>, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    match broken.get() {
+        Some(Broken::Depth) => invalid(format!(
+            "the parameters are nested deeper than {MAX_DEPTH} levels; pass flatter values"
+        )),
+        Some(Broken::Entries) => invalid(format!(
+            "a map in the parameters has more than {MAX_ENTRIES} entries; pass a list, or less"
+        )),
+        None => not_a_map(cause),
+    }
+}
+
 /// The engine's context straight from the values.
 pub(super) fn context<P: Serialize + ?Sized>(parameters: &P) -> Result<Context> {
-    match Context::from_serialize(parameters) {
+    let broken = Cell::new(None);
+    let bounded = Bounded::new(parameters, &broken);
+    match Context::from_serialize(&bounded) {
         Ok(context) => Ok(context),
+        Err(error) if broken.get().is_some() => Err(failed(&broken, error)),
         // `()` and `None` are parameters of a prompt that takes none.
-        Err(error) => match tera::Value::try_from_serializable(parameters) {
+        Err(error) => match tera::Value::try_from_serializable(&bounded) {
             Ok(value) if value.is_none() => Ok(Context::new()),
             _ => Err(not_a_map(error)),
         },
@@ -26,7 +47,9 @@ pub(super) fn context<P: Serialize + ?Sized>(parameters: &P) -> Result<Context> 
 
 /// The values as JSON, for a schema or placeholders to look at.
 pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
-    match serde_json::to_value(parameters).map_err(not_a_map)? {
+    let broken = Cell::new(None);
+    let value = serde_json::to_value(Bounded::new(parameters, &broken));
+    match value.map_err(|error| failed(&broken, error))? {
         Value::Null => Ok(Value::Object(serde_json::Map::new())),
         value @ Value::Object(_) => Ok(value),
         _ => Err(invalid(
@@ -35,8 +58,9 @@ pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
     }
 }
 
-/// The messages in a placeholder's parameter.
-pub(super) fn messages(name: &str, parameters: &Value) -> Result<Vec<Message>> {
+/// The messages in a placeholder's parameter; `left` is how many more bytes there may be. A prompt may name the same
+/// parameter in many places, and each makes a copy.
+pub(super) fn messages(name: &str, parameters: &Value, left: &mut usize) -> Result<Vec<Message>> {
     let Some(value) = parameters.get(name) else {
         return Err(Error::new(
             ErrorKind::Template,
@@ -51,6 +75,12 @@ pub(super) fn messages(name: &str, parameters: &Value) -> Result<Vec<Message>> {
             ),
         ));
     };
+    *left = left.checked_sub(bytes_of(value)).ok_or_else(|| {
+        Error::new(
+            ErrorKind::Template,
+            format!("the messages of the placeholder `{name}` are longer than the limit of the output; pass less"),
+        )
+    })?;
     items
         .iter()
         .enumerate()
@@ -65,6 +95,25 @@ pub(super) fn messages(name: &str, parameters: &Value) -> Result<Vec<Message>> {
         .collect()
 }
 
+/// About the bytes of a value in memory.
+fn bytes_of(value: &Value) -> usize {
+    let mut bytes = 0;
+    let mut open = vec![value];
+    while let Some(value) = open.pop() {
+        bytes += size_of::<Value>();
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => open.extend(items),
+            Value::Object(map) => {
+                bytes += map.keys().map(|key| key.len() + size_of::<Value>()).sum::<usize>();
+                open.extend(map.values());
+            }
+            _ => {}
+        }
+    }
+    bytes
+}
+
 impl Message {
     /// Reads a message; the error says what is wrong with it without repeating what it says.
     fn deserialize_checked(value: &Value) -> Result<Self, String> {
@@ -75,7 +124,9 @@ impl Message {
             .get("role")
             .and_then(Value::as_str)
             .ok_or("`role` is missing or no text")?;
-        let role = role.parse().map_err(|error: Error| error.message().to_owned())?;
+        let role = role
+            .parse()
+            .map_err(|_| "`role` is none of system, developer, user, assistant, tool")?;
         let content = match object.get("content") {
             None | Some(Value::Null) => super::message::MessageContent::None,
             Some(Value::String(text)) => super::message::MessageContent::Text(text.clone()),

@@ -355,6 +355,8 @@ impl Parser<'_> {
     }
 
     fn filter(&mut self, input: Expr, at: Span) -> Result<Expr> {
+        // Twice: rendering puts a filter of its own before it, which makes the tree deeper.
+        self.count_operator(at)?;
         self.count_operator(at)?;
         self.next()?;
         let filter = self.filter_call()?;

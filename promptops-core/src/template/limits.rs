@@ -35,8 +35,9 @@ pub struct Limits {
     /// ceiling 65 536.
     pub nodes: usize,
     /// Operators, filters, tests, attribute and index accesses and list
-    /// comprehensions in one expression. Default 40, ceiling 100: Tera stops
-    /// at 256, and a later pass may add one filter for each.
+    /// comprehensions in one expression; a filter counts twice. Default 40,
+    /// ceiling 100: Tera stops at 256, and a later pass may add one filter for
+    /// each.
     pub operators: usize,
     /// Keyword arguments of one call. Default 32, ceiling 64.
     pub arguments: usize,

@@ -36,4 +36,4 @@ pub use limits::Limits;
 pub use span::{Position, Span};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

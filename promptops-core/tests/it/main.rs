@@ -5,6 +5,7 @@
 )]
 
 mod authoring;
+mod bombs;
 mod conformance;
 mod faulty;
 mod golden;

@@ -1,6 +1,6 @@
 //! Templates that exercise every construct, valid and invalid.
 
-pub(super) const CORPUS: &[&str] = &[
+pub(crate) const CORPUS: &[&str] = &[
     "",
     "plain",
     "{",

@@ -16,7 +16,7 @@ fn leaf() -> impl Strategy<Value = String> {
     ]
 }
 
-fn expression() -> impl Strategy<Value = String> {
+pub(crate) fn expression() -> impl Strategy<Value = String> {
     leaf().prop_recursive(5, 40, 3, |inner| {
         let op = prop::sample::select(vec![
             " + ", " - ", "*", " / ", "//", "%", "**", " ~ ", "~", " == ", "!=", "<", " <= ", ">", ">=", " and ", " or ", " in ", " not in ", " not ", " is ", ", ", " ",
@@ -40,7 +40,7 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
-fn template() -> impl Strategy<Value = String> {
+pub(crate) fn template() -> impl Strategy<Value = String> {
     let dash = || prop::sample::select(vec!["", "-", " "]);
     let flat = prop_oneof![
         3 => prop::sample::select(vec![" ", "text", "\n", " é ", "{", "}", "%}", "}}", "\r\n"]).prop_map(str::to_owned),
@@ -186,7 +186,7 @@ fn tagged_soup() -> impl Strategy<Value = String> {
         .prop_map(|((open, close), inside)| format!("{open}{inside}{close}"))
 }
 
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     let wish = std::env::var("TEMPLATE_FUZZ_CASES").ok();
     wish.and_then(|wish| wish.parse().ok()).unwrap_or(2_000)
 }

@@ -1,10 +1,10 @@
 //! Tests, most of them against Tera itself.
 
-mod bombs;
-mod corpus;
+pub(crate) mod bombs;
+pub(crate) mod corpus;
 mod differential;
 mod errors;
-mod fuzz;
+pub(crate) mod fuzz;
 mod spans;
 mod structure;
 mod variables;

@@ -1,0 +1,368 @@
+//! No template can abort, stall or bloat the host: bombs set off in a child process under resource limits.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use promptops_core::base::{PromptName, TenantId, VersionNumber};
+use promptops_core::prompt::{ChatItem, Content, Missing, SnippetReference, placeholder};
+use promptops_core::render::{
+    Closure, CompiledPrompt, RenderLimits, SnippetLimits, SnippetResolver, SnippetSource,
+};
+use promptops_core::{ErrorKind, Result};
+use serde_json::{Value, json};
+
+/// Set in the child to the name of the bomb.
+const BOMB: &str = "PROMPTOPS_TEST_BOMB";
+/// Most that a bomb may take beside its parameters.
+const EXTRA_KIB: u64 = 64 << 10;
+/// Most time that a bomb may take; unoptimised code on a loaded machine gets more.
+const MOST_TIME: Duration = if cfg!(debug_assertions) {
+    Duration::from_secs(20)
+} else {
+    Duration::from_millis(250)
+};
+
+struct Bomb {
+    name: &'static str,
+    content: Content,
+    snippets: BTreeMap<String, String>,
+    parameters: Value,
+}
+
+#[derive(Clone)]
+struct Texts(BTreeMap<String, String>);
+
+#[async_trait]
+impl SnippetResolver for Texts {
+    async fn resolve(
+        &self,
+        tenant: &TenantId,
+        references: &[SnippetReference],
+    ) -> Result<BTreeMap<SnippetReference, Result<SnippetSource, Missing>>> {
+        let found = references.iter().map(|reference| {
+            let prompt = reference.reference().prompt.clone();
+            let source = self.0.get(prompt.as_str()).ok_or(Missing::Prompt).map(|text| {
+                let content = Arc::new(Content::text(text.as_str()));
+                SnippetSource {
+                    tenant: tenant.clone(),
+                    prompt,
+                    version: VersionNumber::new(1).unwrap(),
+                    hash: content.hash(),
+                    content,
+                }
+            });
+            (reference.clone(), source)
+        });
+        Ok(found.collect())
+    }
+}
+
+fn bomb(name: &'static str, template: impl Into<String>, parameters: Value) -> Bomb {
+    Bomb {
+        name,
+        content: Content::text(template),
+        snippets: BTreeMap::new(),
+        parameters,
+    }
+}
+
+fn with_snippets(mut bomb: Bomb, snippets: &[(&str, &str)]) -> Bomb {
+    for (name, text) in snippets {
+        bomb.snippets.insert((*name).into(), (*text).into());
+    }
+    bomb
+}
+
+fn text(bytes: usize) -> String {
+    "some words, and more ".repeat(bytes / 21 + 1)[..bytes].to_owned()
+}
+
+fn doubling(what: &str) -> String {
+    let mut template = format!("{{% set x0 = {} %}}", what.replace('X', "'xxxxxxxxxxxxxxxx'"));
+    for i in 1..40 {
+        let from = format!("x{}", i - 1);
+        write!(template, "{{% set x{i} = {} %}}", what.replace('X', &from)).unwrap();
+    }
+    template + "{{ x39 }}"
+}
+
+/// A value nested this deep, which a host can build though no JSON parser would.
+fn nested(depth: usize) -> Value {
+    let mut value = json!(1);
+    for i in 0..depth {
+        value = if i % 2 == 0 { json!([value]) } else { json!({"k": value}) };
+    }
+    value
+}
+
+fn bombs() -> Vec<Bomb> {
+    let none = || json!({});
+    let range = "range(end=100000)";
+    let loops = |body: &str| {
+        format!("{{% for i in {range} %}}{{% for j in {range} %}}{body}{{% endfor %}}{{% endfor %}}")
+    };
+    let many = |body: &str| format!("{{% for i in {range} %}}{body}{{% endfor %}}");
+    let big = || json!({"big": text(2 << 20)});
+    let list = |count: usize| json!({"l": (0..count).map(|i| i * 7919 % 100_003).collect::<Vec<_>>()});
+    let map = |count: usize| {
+        json!({"m": (0..count).map(|i| (format!("key{i}"), json!(i))).collect::<serde_json::Map<_, _>>()})
+    };
+    let mut bombs = vec![
+        bomb("elifs", format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(1_000)), json!({"a": false})),
+        bomb("parentheses", format!("{{{{ {}1{} }}}}", "(".repeat(20_000), ")".repeat(20_000)), none()),
+        bomb("nested ifs", "{% if 1 %}".repeat(5_000) + &"{% endif %}".repeat(5_000), none()),
+        bomb("deep literals", format!("{{{{ {}1{} }}}}", "{'k':".repeat(5_000), "}".repeat(5_000)), none()),
+        bomb("unary", format!("{{{{ {}1 }}}}", "not ".repeat(20_000)), none()),
+        bomb("doubling by ~", doubling("X ~ X"), none()),
+        bomb("doubling by lists", doubling("[X, X]"), none()),
+        bomb("doubling by maps", doubling("{'a': X, 'b': X}"), none()),
+        bomb("doubling by join", doubling("[X, X] | join"), none()),
+        bomb("doubling by replace", doubling("X | replace(from='x', to='xx')"), none()),
+        bomb("doubling by spread", doubling("[...[X], ...[X, X]]"), none()),
+        bomb("nested loops", loops(""), none()),
+        bomb("silent loops", loops("{% if i == j %}{% endif %}"), none()),
+        bomb("loops that write", loops("x"), none()),
+        bomb("captures in loops", format!("{{% set v %}}{}{{% endset %}}", loops("0123456789")), none()),
+        bomb("captures of long texts", format!("{{% set v %}}{}{{% endset %}}", many(&"x".repeat(60_000))), none()),
+        bomb("captures of values", "{% set v %}{% for i in range(end=1000) %}{{ big }}{% endfor %}{% endset %}", big()),
+        bomb("captures of numbers", format!("{{% set v %}}{}{{% endset %}}", loops("{{ 2 ** 100 }}")), none()),
+        bomb(
+            "filter sections",
+            "{% filter indent(width=1000, blank=true) %}".repeat(8) + "{{ big }}" + &"{% endfilter %}".repeat(8),
+            big(),
+        ),
+        bomb(
+            "filter sections that replace",
+            "{% filter replace(from='', to='xxxxxxxx') %}".repeat(12) + "seed" + &"{% endfilter %}".repeat(12),
+            none(),
+        ),
+        bomb("unique of many", "{{ l | unique | length }}", list(100_000)),
+        bomb(
+            "unique of long texts",
+            "{{ l | unique | length }}",
+            json!({"l": (0..1_000).map(|i| format!("{}{i:04}", text(8_000))).collect::<Vec<_>>()}),
+        ),
+        bomb("sort of many", "{% for i in range(end=1000) %}{% set s = l | sort %}{% endfor %}", list(100_000)),
+        bomb(
+            "sort of long texts",
+            "{{ l | sort | length }}",
+            json!({"l": (0..2_000).map(|i| format!("{}{:04}", text(8_000), i * 7919 % 2_000)).collect::<Vec<_>>()}),
+        ),
+        bomb("replace of nothing", "{{ big | replace(from='', to=big) }}", big()),
+        bomb("join of much", "{{ range(end=100000) | join(sep=big) }}", big()),
+        bomb("indent", "{{ big | replace(from=' ', to='\n') | indent(width=1000) }}", big()),
+        bomb("indent of a literal", many("{% set v = 'a\nb\nc\nd\ne' | indent(width=1000, first=true) %}"), none()),
+        bomb("slices in loops", many("{% if big[1:] == '' %}{% endif %}"), big()),
+        bomb("slices of slices", many("{{ big[:][:][:][:][1] }}"), big()),
+        bomb("optional slices", many("{{ m?.big?[:]?[1:]?[0] | length }}"), json!({"m": big()})),
+        bomb("indexes into texts", many("{{ big[i] }}"), big()),
+        bomb("indexes into indexes", many("{{ big[0][0][0][0][0][0][0][0] }}"), big()),
+        bomb("slices of comprehensions", format!("{{{{ [i for i in {range}]{} | length }}}}", "[:]".repeat(12)), none()),
+        bomb("comprehensions", format!("{{{{ [[[k for k in {range}] for j in {range}] for i in {range}] | length }}}}"), none()),
+        bomb("comprehensions of ranges", format!("{{{{ [range(end=100000) for i in {range}] | length }}}}"), none()),
+        bomb("comprehensions of spreads", format!("{{{{ [[...l, ...l] for i in {range}] | length }}}}"), list(100_000)),
+        bomb("comprehensions of maps", format!("{{{{ [{{'a': i, 'b': i}} for i in {range}] | length }}}}"), none()),
+        bomb("comprehensions of spread maps", format!("{{{{ [{{...m}} for i in {range}] | length }}}}"), map(10_000)),
+        bomb("comprehensions of texts", format!("{{{{ ['0123456789abcdef0123456789abcdef' ~ i for i in {range}] | length }}}}"), none()),
+        bomb("comprehensions of copies", format!("{{{{ [big | trim for i in {range}] | length }}}}"), big()),
+        bomb("comprehensions of ends", format!("{{{{ ['ab' | truncate(length=0, end=big) for i in {range}] | length }}}}"), big()),
+        bomb("comprehensions of plurals", format!("{{{{ [2 | pluralize(plural=big) for i in {range}] | length }}}}"), big()),
+        bomb("billion laughs", "{% set a = ['lol'] %}".to_owned() + &"{% set a = [a,a,a,a,a,a,a,a,a,a] %}".repeat(9) + "{{ a }}", none()),
+        bomb("a tower of lists", "{% set_global a = [] %}".to_owned() + &many("{% set_global a = [a] %}") + "{{ a }}", none()),
+        bomb(
+            "a lower tower, used",
+            "{% set a = [1] %}{% for i in range(end=600) %}{% set_global a = [a] %}{% endfor %}{{ a }}{{ a == [a] }}{{ [a, a] | unique | str | length }}{{ [a, [a]] | sort | length }}",
+            none(),
+        ),
+        bomb("in", many("{% if 'zzz' in big %}{% endif %}"), big()),
+        bomb("keys", many("{% if big in m %}{% endif %}{% if m[big] is defined %}{% endif %}"), json!({"big": text(2 << 20), "m": {"k": 1}})),
+        bomb("comparisons of texts", many("{% if big == other %}{% endif %}"), json!({"big": text(4 << 20), "other": text(4 << 20)})),
+        bomb("comparisons of lists", many("{% if l == k %}{% endif %}"), json!({"l": vec![1; 100_000], "k": vec![1; 100_000]})),
+        bomb("comparisons of long literals", format!("{{% for i in {range} %}}{{% if b == '{0}' %}}{{% endif %}}{{% endfor %}}", text(60_000)), json!({"b": text(60_000)})),
+        bomb("comparisons when all is spent", format!("{{% set s = big ~ big ~ big %}}{}", many("{% if l == l %}{% endif %}")), json!({"big": text(2_700_000), "l": vec![1; 100_000]})),
+        bomb("concat of many", format!("{{{{ {} }}}}", vec!["big"; 38].join(" ~ ")), json!({"big": text(8 << 20)})),
+        bomb("concat of escapes", "{% set v = [big] ~ '' %}", json!({"big": "\u{1}".repeat(4 << 20)})),
+        bomb("split by nothing", "{% for i in range(end=100) %}{% set v = big | split(pat='') %}{% endfor %}", big()),
+        bomb("case changes", "{% for i in range(end=1000) %}{% set v = big | upper | lower | title | capitalize %}{% endfor %}", json!({"big": "ΐ".repeat(500_000)})),
+        bomb("filters of a literal", format!("{{% for i in {range} %}}{{% set v = '{}' | title | length %}}{{% endfor %}}", text(60_000)), none()),
+        bomb("loop over a text", "{% for c in big %}{% for d in big %}{% endfor %}{% endfor %}", big()),
+        bomb("range with a negative step", "{% for i in range(start=100000, end=-100000, step_by=-1) %}{% endfor %}", none()),
+        bomb("range up and down", format!("{{% for i in range(start=100000, end=0, step_by=-1) %}}{}{{% endfor %}}", many("")), none()),
+        bomb("ranges thrown away", many("{% set v = range(end=100000) | first %}"), none()),
+        bomb("powers", many("{{ 9223372036854775807 ** 9223372036854775807 }}"), none()),
+        bomb("large numbers", many("{{ 170141183460469231731687303715884 * 10 }}{{ 2 ** 126 }}"), none()),
+        bomb("numbers in texts", many("{% set v = big | float %}"), json!({"big": "1".repeat(2 << 20)})),
+        bomb("deep parameters", "{{ d }}", json!({"d": nested(10_000)})),
+        bomb("deep parameters of none", "{{ a }}", json!({"a": 1, "d": nested(10_000)})),
+        bomb("as deep as allowed", "{{ d }}{{ d == d }}{{ d | str | length }}", json!({"d": nested(127)})),
+        bomb("a long value printed often", "{{ big }}".repeat(100), json!({"big": text(10 << 20)})),
+        bomb("a map with many keys", "{% for k, v in m %}{{ k }}{% endfor %}{{ m.nope }}", map(1_000_000)),
+        bomb("a map with fewer keys", "{% for k, v in m %}{{ k }}{% endfor %}{{ m.nope }}", map(90_000)),
+        bomb("groups", "{% for i in range(end=1000) %}{% set g = l | group_by(attribute='k') %}{% endfor %}", json!({"l": (0..50_000).map(|i| json!({"k": i})).collect::<Vec<_>>()})),
+        bomb("reversals", many("{% set r = l | reverse %}{% set s = big | reverse %}"), json!({"l": vec![1; 100_000], "big": text(1 << 20)})),
+        bomb("keys, values, pairs", many("{% set v = [m | keys, m | values, m | pairs] %}"), map(50_000)),
+        bomb("a missing index", "{{ l[big] }}{{ l[i] }}", json!({"l": [1], "i": 7, "big": text(1 << 20)})),
+        bomb("words", many("{{ big | wordcount }}{{ big | length }}"), big()),
+        bomb("escapes", many("{% set v = big | escape_xml | escape_html | newlines_to_br %}"), json!({"big": "&\n".repeat(1 << 20)})),
+        bomb("containing", many("{% if l is containing(pat='no') %}{% endif %}{% if big is containing(pat=big) %}{% endif %}"), json!({"l": vec!["yes"; 100_000], "big": text(2 << 20)})),
+        bomb("defaults", format!("{{{{ {}x{} }}}}", "(".repeat(6), " | default(value=big) ~ big)".repeat(6)), big()),
+        bomb("long names", format!("{{{{ {} }}}}", "n".repeat(60_000)), none()),
+        bomb("many variables", (0..6_000).map(|i| format!("{{{{v{i}}}}}")).collect::<String>(), none()),
+        bomb("as long as allowed", "{{ a }}{% if a %}{% endif %}".repeat(2_000), json!({"a": 1})),
+    ];
+    bombs.push(with_snippets(bomb("a chain of includes", "{% include 's0' %}", none()), &[
+        ("s0", "{% include 's1' %}"),
+        ("s1", "{% include 's2' %}"),
+        ("s2", "{% include 's3' %}"),
+        ("s3", "{% include 's4' %}"),
+        ("s4", "x"),
+    ]));
+    bombs.push(with_snippets(bomb("a circle of includes", "{% include 'a' %}", none()), &[
+        ("a", "{% include 'b' %}"),
+        ("b", "{% include 'a' %}"),
+    ]));
+    let include = |name: &str| format!("{{% include '{name}' %}}").repeat(1_000);
+    for (name, leaf) in [("a tree of empty includes", "{# #}".to_owned()), ("a tree of includes", text(50_000))] {
+        bombs.push(with_snippets(bomb(name, include("a"), none()), &[
+            ("a", &include("b")),
+            ("b", &include("c")),
+            ("c", &leaf),
+        ]));
+    }
+    let captured = format!("{{% set v %}}{}{{% endset %}}", many("{% include 's' %}"));
+    bombs.push(with_snippets(bomb("captured includes", captured, none()), &[("s", &text(60_000))]));
+    let placeholders: Vec<ChatItem> = (0..256).map(|_| placeholder("history")).collect();
+    bombs.push(Bomb {
+        name: "placeholders",
+        content: Content::chat(placeholders),
+        snippets: BTreeMap::new(),
+        parameters: json!({"history": [{"role": "user", "content": text(2 << 20)}]}),
+    });
+    bombs
+}
+
+fn compile(bomb: &Bomb) -> Result<CompiledPrompt> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let closure = runtime.block_on(Closure::resolve(
+        &TenantId::new("acme").unwrap(),
+        &PromptName::new("bomb").unwrap(),
+        None,
+        Arc::new(bomb.content.clone()),
+        &Texts(bomb.snippets.clone()),
+        &SnippetLimits::default(),
+    ))?;
+    CompiledPrompt::compile(&closure, RenderLimits::default())
+}
+
+/// This field of the kernel's account of the process, in KiB.
+fn memory(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Sets one bomb off and tells how it ended.
+fn set_off(bomb: &Bomb) -> String {
+    // What the engine makes of the parameters is theirs, and not the template's doing.
+    let parameters = compile(&Bomb {
+        name: "",
+        content: Content::text("{% if nothing is defined %}{% endif %}"),
+        snippets: BTreeMap::new(),
+        parameters: Value::Null,
+    })
+    .unwrap();
+    let _ = parameters.render(&bomb.parameters);
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = memory("VmRSS:");
+    let peak = memory("VmHWM:");
+    let start = Instant::now();
+    let ended = compile(bomb).and_then(|compiled| {
+        let result = compiled.render(&bomb.parameters);
+        result.map(|rendered| format!("{} messages", rendered.into_messages().len()))
+    });
+    let taken = start.elapsed();
+    let extra = memory("VmHWM:").saturating_sub(before.max(peak.min(before)));
+    let ended = match ended {
+        Ok(what) => format!("ok: {what}"),
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(shown.len() < 4_000, "{}: an error of {} bytes", bomb.name, shown.len());
+            assert!(matches!(error.kind(), ErrorKind::Template | ErrorKind::Invalid), "{}: {error}", bomb.name);
+            shown
+        }
+    };
+    assert!(taken < MOST_TIME, "{}: {taken:?}, {ended}", bomb.name);
+    assert!(extra <= EXTRA_KIB + input_kib(&bomb.parameters), "{}: {extra} KiB, {ended}", bomb.name);
+    format!("{:>7.1} ms {:>6} KiB  {}: {ended}", taken.as_secs_f64() * 1e3, extra, bomb.name)
+}
+
+/// About what the engine's copy of the parameters takes.
+fn input_kib(parameters: &Value) -> u64 {
+    let mut bytes = 0;
+    let mut open = vec![parameters];
+    while let Some(value) = open.pop() {
+        bytes += 32;
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => open.extend(items),
+            Value::Object(map) => {
+                bytes += map.keys().map(|key| key.len() + 96).sum::<usize>();
+                open.extend(map.values());
+            }
+            _ => {}
+        }
+    }
+    (bytes / 1024) as u64
+}
+
+#[test]
+fn bombs_end_in_the_child() {
+    let Ok(wanted) = std::env::var(BOMB) else {
+        return;
+    };
+    // As much stack as a task of tokio has.
+    let run = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
+        let bomb = bombs().into_iter().find(|bomb| bomb.name == wanted).unwrap();
+        set_off(&bomb)
+    });
+    let line = run.unwrap().join().unwrap();
+    writeln!(std::io::stdout().lock(), "BOMB {line}").unwrap();
+}
+
+#[test]
+fn no_bomb_goes_off() {
+    let exe = std::env::current_exe().unwrap();
+    let bombs = bombs();
+    assert!(bombs.len() >= 30);
+    let mut failed = Vec::new();
+    for bomb in &bombs {
+        let output = Command::new("sh")
+            .arg("-c")
+            // The parameters, their copies and the test itself, and 64 MiB; 60 s of processor time.
+            .arg("ulimit -v 786432 && ulimit -t 60 && exec \"$0\" --exact bombs::bombs_end_in_the_child --nocapture")
+            .arg(&exe)
+            .env(BOMB, bomb.name)
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .unwrap();
+        let out = String::from_utf8_lossy(&output.stdout);
+        match out.lines().find_map(|line| line.split_once("BOMB ")) {
+            Some((_, line)) if output.status.success() => {
+                let shown: String = line.chars().take(200).collect();
+                eprintln!("{shown}");
+            }
+            _ => failed.push(format!(
+                "{} ({:?}): {}",
+                bomb.name,
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            )),
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
