@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promptops_benches::is_bench;
-use promptops_benches::measure::Samples;
+use promptops_benches::measure::{Pair, Samples};
 use promptops_benches::prompt::{self, Parameters};
 use promptops_benches::table::{Goal, Table};
 use promptops_core::prompt::{Content, Draft, closure_hash, system, user};
@@ -13,6 +13,7 @@ use promptops_core::{PromptOps, Stores, Tenant};
 use promptops_store_sqlite::SqliteBackend;
 use rusqlite::{Connection, params};
 use serde_json::Value;
+use tempfile::TempDir;
 use tera::{Context, Tera};
 use tokio::runtime::Runtime;
 
@@ -33,34 +34,72 @@ fn main() {
         "cold resolve of a 2 KB chat prompt from SQLite",
         "bare rusqlite on this thread: one join per prompt or snippet, JSON, Tera's compile",
     );
-    let mut smallest: [f64; 4] = [0.0; 4];
-    for versions in [1_000, 10_000, 100_000] {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("prompts.db");
-        let stores =
-            runtime.block_on(async { Stores::from(SqliteBackend::open(&path).await.expect("it opens")) });
-        runtime.block_on(save_snippets(&stores));
-        seed(&path, versions);
-        let medians = sweep(&runtime, &stores, &path, versions, &mut table);
-        if versions == 1_000 {
-            smallest = medians;
-        } else {
-            let ratios = medians.iter().zip(&smallest).map(|(now, first)| now / first);
-            let worst = ratios.fold(0.0, f64::max);
-            table.row(
-                [
-                    &format!("{versions} versions against 1,000, the worst of the four"),
-                    "",
-                    "",
-                    &format!("{worst:.2}"),
-                    "≤ 1.5 ×",
-                ],
-                Some(worst <= 1.5),
-            );
+    let databases = [1_000, 10_000, 100_000].map(|versions| Database::new(&runtime, versions));
+    for (with_snippets, render) in [(false, false), (false, true), (true, false), (true, true)] {
+        let pairs = sweep(&runtime, &databases, with_snippets, render);
+        let (first, last) = (&pairs[0], &pairs[2]);
+        let what = format!(
+            "{} snippets{}",
+            if with_snippets { 2 } else { 0 },
+            if render { ", and render" } else { "" }
+        );
+        for (database, pair) in databases.iter().zip(&pairs) {
+            let what = format!("{what}, {} versions", database.versions);
+            table.pair(&what, pair, Goal::AtMost(120e3));
         }
+        let growth = last.ours.median() / first.ours.median();
+        let of_floor = last.floor.median() / first.floor.median();
+        table.row(
+            [
+                &format!("{what}, 100000 against 1000"),
+                &format!("{growth:.2} ×"),
+                &format!("{of_floor:.2} ×"),
+                "",
+                "≤ 1.5 ×",
+            ],
+            Some(growth <= 1.5),
+        );
     }
     drop(table);
     deep(&runtime);
+}
+
+struct Database {
+    versions: usize,
+    stores: Stores,
+    floor: Floor,
+    _directory: TempDir,
+}
+
+impl Database {
+    fn new(runtime: &Runtime, versions: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("prompts.db");
+        let stores = runtime.block_on(async {
+            let stores = Stores::from(SqliteBackend::open(&path).await.expect("it opens"));
+            save_snippets(&stores).await;
+            stores
+        });
+        seed(&path, versions);
+        Self {
+            versions,
+            stores,
+            floor: Floor::open(&path),
+            _directory: directory,
+        }
+    }
+
+    /// Prompts of each tenant with snippets, and as many without.
+    fn kinds(&self) -> usize {
+        self.versions / TENANTS / 2
+    }
+
+    fn tenants(&self) -> Vec<Tenant> {
+        let ops = PromptOps::builder(self.stores.clone()).build();
+        (0..TENANTS)
+            .map(|i| ops.tenant(tenant_name(i)).expect("a name"))
+            .collect()
+    }
 }
 
 fn tenant_name(i: usize) -> String {
@@ -198,73 +237,47 @@ impl Floor {
     }
 }
 
-/// Returns the medians of ours.
-fn sweep(runtime: &Runtime, stores: &Stores, path: &Path, versions: usize, table: &mut Table) -> [f64; 4] {
-    let floor = Floor::open(path);
+/// Ours and the floor for each database; all take turns.
+fn sweep(runtime: &Runtime, databases: &[Database; 3], with_snippets: bool, render: bool) -> [Pair; 3] {
     let parameters = Parameters::default();
-    let mut medians = [0.0; 4];
-    for (case, (with_snippets, render)) in [(false, false), (false, true), (true, false), (true, true)]
-        .into_iter()
-        .enumerate()
-    {
-        let (mut ours, mut bare) = (Samples::default(), Samples::default());
-        let kinds = versions / TENANTS / 2;
-        let mut tenants: Vec<Tenant> = Vec::new();
-        for sample in 0..SAMPLES + 50 {
+    let mut pairs: [Pair; 3] = Default::default();
+    let mut tenants = databases.each_ref().map(|_| Vec::new());
+    for sample in 0..SAMPLES {
+        for ((database, pair), tenants) in databases.iter().zip(&mut pairs).zip(&mut tenants) {
+            let keys = database.kinds() * TENANTS;
             // Nothing is warm: a new cache whenever the keys begin again.
-            if sample % (kinds * TENANTS) == 0 {
-                let ops = PromptOps::builder(stores.clone()).build();
-                tenants = (0..TENANTS)
-                    .map(|i| ops.tenant(tenant_name(i)).expect("a name"))
-                    .collect();
+            if sample % keys == 0 {
+                *tenants = database.tenants();
             }
-            // A step that is prime to both numbers: spread over the whole file.
-            let at = sample * 7_919 % (kinds * TENANTS);
+            // A step that is prime to their number: spread over the whole file.
+            let at = sample * 7_919 % keys;
             let (t, p) = (at % TENANTS, at / TENANTS * 2 + usize::from(with_snippets));
             let (name, tenant) = (prompt_name(p), &tenants[t]);
             let reference = format!("{name}@production");
-            let mut once = (Samples::default(), Samples::default());
-            let mut run_ours = || {
-                let run = || {
-                    runtime.block_on(async {
-                        let resolved = tenant.resolve(&reference).await.expect("it is live");
-                        render.then(|| resolved.render(&parameters).expect("it renders"))
-                    })
-                };
-                once.0.time(run);
+            let ours = || {
+                runtime.block_on(async {
+                    let resolved = tenant.resolve(&reference).await.expect("it is live");
+                    render.then(|| resolved.render(&parameters).expect("it renders"))
+                })
             };
-            let mut run_floor = || {
-                let run = || {
-                    let tera = floor.compile(&tenant_name(t), &name, with_snippets);
-                    render.then(|| {
-                        let context = Context::from_serialize(&parameters).expect("a map");
-                        ["0", "1"].map(|name| tera.render(name, &context).expect("it renders"))
-                    })
-                };
-                once.1.time(run);
+            let floor = || {
+                let tera = database.floor.compile(&tenant_name(t), &name, with_snippets);
+                render.then(|| {
+                    let context = Context::from_serialize(&parameters).expect("a map");
+                    ["0", "1"].map(|name| tera.render(name, &context).expect("it renders"))
+                })
             };
             // Who comes second finds the file's pages in memory.
             if sample % 2 == 0 {
-                run_ours();
-                run_floor();
+                pair.ours.time(ours);
+                pair.floor.time(floor);
             } else {
-                run_floor();
-                run_ours();
-            }
-            if sample >= 50 {
-                ours.push(once.0.median());
-                bare.push(once.1.median());
+                pair.floor.time(floor);
+                pair.ours.time(ours);
             }
         }
-        let what = format!(
-            "{versions} versions, {} snippets{}",
-            if with_snippets { 2 } else { 0 },
-            if render { ", and render" } else { "" }
-        );
-        table.times(&what, ours.median(), Some(bare.median()), Goal::AtMost(120e3));
-        medians[case] = ours.median();
     }
-    medians
+    pairs
 }
 
 /// A prompt with snippets in snippets in snippets.
