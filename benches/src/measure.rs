@@ -1,0 +1,115 @@
+//! Measuring ours and its floor in turns.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+const ROUND: Duration = Duration::from_millis(4);
+const ROUNDS: usize = 41;
+
+/// Figures of one thing: nanoseconds, mostly.
+#[derive(Debug, Clone, Default)]
+pub struct Samples(Vec<f64>);
+
+impl Samples {
+    /// Adds a figure.
+    pub fn push(&mut self, figure: f64) {
+        self.0.push(figure);
+    }
+
+    /// Runs it once and adds how many nanoseconds it took.
+    pub fn time<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        let begin = Instant::now();
+        let value = black_box(run());
+        self.0.push(begin.elapsed().as_nanos() as f64);
+        value
+    }
+
+    /// The figure that this share of all do not exceed; 0 without any.
+    #[must_use]
+    pub fn percentile(&self, share: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = (sorted.len() as f64 * share) as usize;
+        sorted
+            .get(at.min(sorted.len().saturating_sub(1)))
+            .copied()
+            .unwrap_or(0.0)
+    }
+
+    /// The middle one.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        self.percentile(0.5)
+    }
+}
+
+/// Ours beside its floor.
+#[derive(Debug, Clone, Default)]
+pub struct Pair {
+    /// Ours.
+    pub ours: Samples,
+    /// The floor.
+    pub floor: Samples,
+}
+
+/// Nanoseconds per call of both, in turns.
+pub fn compare<A, B>(mut ours: impl FnMut() -> A, mut floor: impl FnMut() -> B) -> Pair {
+    let (of_ours, of_floor) = (calibrate(&mut ours), calibrate(&mut floor));
+    let mut pair = Pair::default();
+    for _ in 0..ROUNDS {
+        pair.ours.push(round(&mut ours, of_ours));
+        pair.floor.push(round(&mut floor, of_floor));
+    }
+    pair
+}
+
+/// How many calls fill a round. Warms up on the way.
+fn calibrate<T>(run: &mut impl FnMut() -> T) -> u32 {
+    let mut calls = 1;
+    loop {
+        let took = round(run, calls) * f64::from(calls);
+        if took * 4.0 >= ROUND.as_nanos() as f64 {
+            return ((ROUND.as_nanos() as f64 / took * f64::from(calls)) as u32).max(1);
+        }
+        calls *= 2;
+    }
+}
+
+fn round<T>(run: &mut impl FnMut() -> T, calls: u32) -> f64 {
+    let begin = Instant::now();
+    for _ in 0..calls {
+        black_box(run());
+    }
+    begin.elapsed().as_nanos() as f64 / f64::from(calls)
+}
+
+/// Nanoseconds per call over two threads together, of both in turns. `ours` and `floor` make what thread 0 or 1 runs.
+pub fn compare_on_two_threads<A, B, F: FnMut() -> A, G: FnMut() -> B>(
+    ours: impl Fn(usize) -> F + Sync,
+    floor: impl Fn(usize) -> G + Sync,
+) -> Pair {
+    let mut pair = Pair::default();
+    for _ in 0..15 {
+        pair.ours.push(on_two_threads(&ours));
+        pair.floor.push(on_two_threads(&floor));
+    }
+    pair
+}
+
+fn on_two_threads<T, F: FnMut() -> T>(make: &(impl Fn(usize) -> F + Sync)) -> f64 {
+    const CALLS: u32 = 300_000;
+    let barrier = Barrier::new(2);
+    let run = |thread| {
+        let mut run = make(thread);
+        round(&mut run, 1_000);
+        barrier.wait();
+        round(&mut run, CALLS)
+    };
+    let per_thread = std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(1));
+        [run(0), other.join().expect("the thread does not panic")]
+    });
+    // Each thread makes 1 / t calls per nanosecond.
+    1.0 / per_thread.iter().map(|ns| 1.0 / ns).sum::<f64>()
+}
