@@ -96,7 +96,7 @@ pub struct Location {
     pub prompt: String,
     /// Its version number; `None` while the version is not saved yet.
     pub version: Option<u32>,
-    /// Index of the message, from 0; `None` for a text prompt.
+    /// Index of the message among the chat's items, from 0 (shown from 1); `None` for a text prompt.
     pub message: Option<usize>,
     /// Line in the message's template.
     pub line: u32,
@@ -111,7 +111,8 @@ impl fmt::Display for Location {
             write!(f, " v{version}")?;
         }
         if let Some(message) = self.message {
-            write!(f, ", message {message}")?;
+            // People count from 1, as the lines and the diffs do.
+            write!(f, ", message {}", message + 1)?;
         }
         write!(f, ", line {}, column {}", self.line, self.column)
     }
@@ -314,7 +315,7 @@ mod tests {
         });
         assert_eq!(
             error.to_string(),
-            "a/b v3, message 1, line 2, column 7: variable `x` is missing"
+            "a/b v3, message 2, line 2, column 7: variable `x` is missing"
         );
     }
 

@@ -1,5 +1,7 @@
 //! The stamp: which text produced which answer.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClosureHash, EnvironmentName, PromptName, VersionNumber};
@@ -15,4 +17,19 @@ pub struct Stamp {
     pub closure_hash: ClosureHash,
     /// The environment that was asked for; `None` for a reference by number, hash, or the latest active version.
     pub environment: Option<EnvironmentName>,
+}
+
+impl fmt::Display for Stamp {
+    /// `support/triage v3 in production (closure 1f0c9a2b77de)`, for logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.prompt)?;
+        match self.version {
+            Some(version) => version.fmt(f)?,
+            None => f.write_str("fallback")?,
+        }
+        if let Some(environment) = &self.environment {
+            write!(f, " in {environment}")?;
+        }
+        write!(f, " (closure {})", self.closure_hash.short())
+    }
 }

@@ -23,7 +23,7 @@ pub enum Selector {
 
 /// A prompt and which version of it.
 ///
-/// As text: `name`, `name@latest`, `name@v3`, `name@sha256:…`, or `name@environment`.
+/// As text: `name`, `name@latest`, `name@v3` or `name@3`, `name@sha256:…`, or `name@environment`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
@@ -87,7 +87,9 @@ impl FromStr for Selector {
     fn from_str(text: &str) -> Result<Self> {
         if text == "latest" {
             Ok(Self::Latest)
-        } else if let Some(digits) = text.strip_prefix('v').filter(|digits| is_number(digits)) {
+        } else if let Some(digits) =
+            Some(text.strip_prefix('v').unwrap_or(text)).filter(|digits| is_number(digits))
+        {
             number(digits).map(Self::Version)
         } else if text.starts_with("sha256:") {
             text.parse().map(Self::Hash)
@@ -144,8 +146,8 @@ impl From<Reference> for String {
     }
 }
 
-/// What an `{% include "…" %}` names: `safety` (latest active), `safety@3` (pinned), `safety@production` (by
-/// environment); everything a [`Reference`] can say is understood as well.
+/// What an `{% include "…" %}` names, in the form of a [`Reference`]: `safety` (latest active), `safety@3` (pinned),
+/// `safety@production` (by environment).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SnippetReference(Reference);
 
@@ -166,13 +168,7 @@ impl SnippetReference {
 impl FromStr for SnippetReference {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        let (prompt, selector) = split(text)?;
-        let selector = match selector {
-            None => Selector::Latest,
-            Some(digits) if is_number(digits) => Selector::Version(number(digits)?),
-            Some(selector) => selector.parse()?,
-        };
-        Ok(Self(Reference { prompt, selector }))
+        text.parse().map(Self)
     }
 }
 
@@ -215,7 +211,6 @@ mod tests {
             ("triage@v0", "count from 1"),
             ("triage@v99999999999", "too large"),
             ("triage@sha256:zz", "is not a hash"),
-            ("triage@3", "selects no version"),
             ("triage@Prod", "selects no version"),
             ("a@b@c", "selects no version"),
             ("@production", "is empty"),

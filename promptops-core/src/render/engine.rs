@@ -172,7 +172,10 @@ impl Engine {
         };
         let guarded = &report.span().range;
         let checked = entry.insertions.checked_path(guarded.start);
-        let offset = checked.map_or_else(|| entry.insertions.original_offset(guarded.start), |span| span.start);
+        let offset = checked.map_or_else(
+            || entry.insertions.original_offset(guarded.start),
+            |span| span.start,
+        );
         let what = report.message();
         let missing = if what == fuel::MISSING {
             checked.or(Some(Span {
@@ -321,9 +324,18 @@ fn without_values(message: &str) -> String {
         ("The string `", "the text is not a number"),
         ("The float ", "the number is not a whole one, or too large"),
         ("Function `range` would", "`range` makes at most 100000 elements"),
-        ("Value at index", "an element of the list does not have the attribute"),
-        ("Map does not have a key", "the map does not have the key; pass `default=`"),
-        ("Invalid argument for `method`", "expected `ceil` or `floor` as `method`"),
+        (
+            "Value at index",
+            "an element of the list does not have the attribute",
+        ),
+        (
+            "Map does not have a key",
+            "the map does not have the key; pass `default=`",
+        ),
+        (
+            "Invalid argument for `method`",
+            "expected `ceil` or `floor` as `method`",
+        ),
         ("Unable to perform", "the result is too large a number"),
     ] {
         if message.starts_with(start) {

@@ -594,7 +594,8 @@ impl Guard<'_> {
             }
             ExprKind::Comprehension(comprehension) => {
                 let condition = comprehension.condition.as_ref();
-                let weight = LOOP_WEIGHT + expressions(&comprehension.element) + condition.map_or(0, expressions);
+                let weight =
+                    LOOP_WEIGHT + expressions(&comprehension.element) + condition.map_or(0, expressions);
                 self.strict(&comprehension.element);
                 let bytes = element_bytes(&comprehension.element);
                 self.iterable(&comprehension.iterable, weight, bytes);
@@ -704,7 +705,11 @@ fn is_plain(expr: &Expr) -> bool {
         ExprKind::Var(_) => true,
         ExprKind::Attribute { object, .. } => is_plain(object),
         ExprKind::Index { object, index, .. } => {
-            is_plain(object) && matches!(index.kind, ExprKind::Literal(_) | ExprKind::Var(_) | ExprKind::Loop(_))
+            is_plain(object)
+                && matches!(
+                    index.kind,
+                    ExprKind::Literal(_) | ExprKind::Var(_) | ExprKind::Loop(_)
+                )
         }
         _ => false,
     }

@@ -120,7 +120,7 @@ async fn author_promote_resolve_roll_back() {
     assert!(
         error
             .to_string()
-            .contains("support/triage v1, message 0, line 1, column 19"),
+            .contains("support/triage v1, message 1, line 1, column 19"),
         "{error}"
     );
     acme.audit().verify().await.unwrap();

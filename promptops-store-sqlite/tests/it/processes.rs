@@ -267,7 +267,8 @@ async fn a_read_only_file_is_refused_with_advice() {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
 
-    let dir = tempfile::tempdir().unwrap();
+    // Not where TMPDIR says, which may be closed to the other user.
+    let dir = tempfile::tempdir_in("/tmp").unwrap();
     let (log, plain) = (dir.path().join("log.db"), dir.path().join("plain.db"));
     SqliteBackend::open(&log).await.unwrap().close().await;
     crate::desk::raw(&plain)
