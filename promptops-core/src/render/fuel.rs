@@ -118,7 +118,9 @@ fn measure(value: &Value, most: usize, printed: bool) -> usize {
             for item in items {
                 match item.as_str() {
                     Some(item) => bytes += text(item),
-                    None => open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item)),
+                    None => {
+                        open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item))
+                    }
                 }
             }
         } else if let Some(map) = value.as_map() {
@@ -130,7 +132,9 @@ fn measure(value: &Value, most: usize, printed: bool) -> usize {
                 bytes += key.as_str().map_or(0, text);
                 match item.as_str() {
                     Some(item) => bytes += text(item),
-                    None => open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item)),
+                    None => {
+                        open.extend((item.is_array() || item.is_map() || item.is_bytes()).then_some(item))
+                    }
                 }
             }
         } else if let Some(raw) = value.as_bytes() {
@@ -156,7 +160,9 @@ fn printed_bytes(byte: u8) -> usize {
 
 /// No more is counted than what can be paid for.
 fn most() -> usize {
-    usize::try_from(FUEL.get().steps).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_STEP)
+    usize::try_from(FUEL.get().steps)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(BYTES_PER_STEP)
 }
 
 fn size(value: &Value) -> usize {
@@ -259,9 +265,7 @@ fn sort(value: Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
 /// Charges for a list of the characters of a text, `lists` times. Of anything else nothing is made.
 fn spend_characters(value: &Value, lists: usize) -> TeraResult<()> {
     match value.as_str() {
-        Some(text) => {
-            spend_copy(text.len().saturating_mul(CHARACTER_BYTES * lists))
-        }
+        Some(text) => spend_copy(text.len().saturating_mul(CHARACTER_BYTES * lists)),
         None => Ok(()),
     }
 }
@@ -301,7 +305,10 @@ fn join(value: &[Value], kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
     let separator = kwargs.get::<StringInput<'_>>("sep")?;
     let separator = separator.as_ref().map_or("", |separator| separator.as_str());
     // Three times: the parts, each made by way of another text, and the text made of them.
-    let parts = value.iter().map(printed_size).fold(0_usize, usize::saturating_add);
+    let parts = value
+        .iter()
+        .map(printed_size)
+        .fold(0_usize, usize::saturating_add);
     let separators = value.len().saturating_mul(separator.len() + ELEMENT_BYTES);
     spend_copy(parts.saturating_mul(3).saturating_add(separators))?;
     let parts: Vec<String> = value.iter().map(ToString::to_string).collect();

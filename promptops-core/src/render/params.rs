@@ -78,7 +78,9 @@ pub(super) fn messages(name: &str, parameters: &Value, left: &mut usize) -> Resu
     *left = left.checked_sub(bytes_of(value)).ok_or_else(|| {
         Error::new(
             ErrorKind::Template,
-            format!("the messages of the placeholder `{name}` are longer than the limit of the output; pass less"),
+            format!(
+                "the messages of the placeholder `{name}` are longer than the limit of the output; pass less"
+            ),
         )
     })?;
     items
@@ -105,7 +107,10 @@ fn bytes_of(value: &Value) -> usize {
             Value::String(text) => bytes += text.len(),
             Value::Array(items) => open.extend(items),
             Value::Object(map) => {
-                bytes += map.keys().map(|key| key.len() + size_of::<Value>()).sum::<usize>();
+                bytes += map
+                    .keys()
+                    .map(|key| key.len() + size_of::<Value>())
+                    .sum::<usize>();
                 open.extend(map.values());
             }
             _ => {}

@@ -3,3 +3,4 @@
 mod bombs;
 mod conformance;
 mod journey;
+mod templates;

@@ -185,8 +185,7 @@ impl<'a, S: Serializer> Serializer for Within<'a, S> {
         value: &T,
     ) -> Result<S::Ok, S::Error> {
         let value = self.wrap(value);
-        self.inner
-            .serialize_newtype_variant(name, index, variant, &value)
+        self.inner.serialize_newtype_variant(name, index, variant, &value)
     }
 
     fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {

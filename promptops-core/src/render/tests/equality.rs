@@ -23,7 +23,10 @@ fn parse(source: &str) -> Option<Template> {
 
 fn context() -> Context {
     let mut context = Context::new();
-    context.insert("a", &json!({"b": {"c": [1, "two", {"k": "v"}]}, "k": "attribute", "i": 3}));
+    context.insert(
+        "a",
+        &json!({"b": {"c": [1, "two", {"k": "v"}]}, "k": "attribute", "i": 3}),
+    );
     context.insert("b", &"Some \"text\" with ünïcode\nand a line");
     context.insert("c", &7);
     context.insert("d", &-2.5);
@@ -32,9 +35,11 @@ fn context() -> Context {
     context.insert("x", &"text");
     context.insert("m", &BTreeMap::from([("k", 1), ("b", 2)]));
     context.insert("_u", &true);
-    for (i, name) in ["i", "n", "z", "k", "v", "w", "e", "s", "t", "item", "items", "name", "user"]
-        .iter()
-        .enumerate()
+    for (i, name) in [
+        "i", "n", "z", "k", "v", "w", "e", "s", "t", "item", "items", "name", "user",
+    ]
+    .iter()
+    .enumerate()
     {
         context.insert(*name, &i);
     }
@@ -42,7 +47,11 @@ fn context() -> Context {
 }
 
 fn names(template: &Template) -> Vec<String> {
-    template.includes().into_iter().map(|include| include.reference).collect()
+    template
+        .includes()
+        .into_iter()
+        .map(|include| include.reference)
+        .collect()
 }
 
 fn plain(source: &str, template: &Template) -> Option<String> {
@@ -78,19 +87,27 @@ fn guarded(template: &Template) -> Result<String, String> {
         template,
         origin: origin(Some(0)),
     };
-    let engine = Engine::compile(vec![message], snippets.collect()).map_err(|e| format!("does not compile: {e}"))?;
+    let engine =
+        Engine::compile(vec![message], snippets.collect()).map_err(|e| format!("does not compile: {e}"))?;
     let limits = RenderLimits::default();
     let mut out = Vec::new();
-    fuel::with_budget(&limits, || engine.render("#0", &context(), &limits, limits.output_bytes, &mut out))
-        .map_err(|error| error.to_string())?;
+    fuel::with_budget(&limits, || {
+        engine.render("#0", &context(), &limits, limits.output_bytes, &mut out)
+    })
+    .map_err(|error| error.to_string())?;
     Ok(String::from_utf8(out).unwrap())
 }
 
 /// What strictness and limits say, and nothing else does.
 fn is_listed(error: &str) -> bool {
-    ["is missing; pass it", "rendering takes more than", "rendering needs more than", "is longer than"]
-        .iter()
-        .any(|listed| error.contains(listed))
+    [
+        "is missing; pass it",
+        "rendering takes more than",
+        "rendering needs more than",
+        "is longer than",
+    ]
+    .iter()
+    .any(|listed| error.contains(listed))
 }
 
 /// Maps that `group_by` makes have no order.
@@ -186,7 +203,8 @@ fn filtered(guarded: bool, filter: &str, context: &Context) -> Result<String, bo
     if guarded {
         fuel::register(&mut tera);
     }
-    tera.add_raw_template("t", &format!("{{{{ v | {filter} }}}}")).unwrap();
+    tera.add_raw_template("t", &format!("{{{{ v | {filter} }}}}"))
+        .unwrap();
     fuel::with_budget(&RenderLimits::default(), || tera.render("t", context)).map_err(|_| true)
 }
 

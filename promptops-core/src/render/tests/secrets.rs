@@ -12,16 +12,52 @@ fn no_error_shows_a_value() {
     });
     let mut failed = 0;
     for template in [
-        "{{ s | int }}", "{{ s | float }}", "{{ f | int }}", "{{ s + 1 }}", "{{ s | abs }}", "{{ l | sort }}",
-        "{{ m.nope }}", "{{ m.k.nope }}", "{{ m.k.nope.x }}", "{{ m[s] }}", "{{ m[s] ~ 1 }}", "{{ s.nope }}",
-        "{{ l[s] }}", "{{ m | get(key=s) }}", "{{ n | round(method=s) }}", "{{ s is odd }}", "{{ f is odd }}",
-        "{{ n is containing(pat=s) }}", "{{ f is divisible_by(divisor=2) }}", "{{ throw(message=s) }}",
-        "{{ [m] | sort(attribute=s) }}", "{{ [m] | group_by(attribute=s) }}", "{{ s | indent(width=s) }}",
-        "{{ s | indent(indentation=s) }}", "{{ range(end=s) }}", "{{ range(end=huge) }}", "{{ huge ** huge }}",
-        "{{ s | truncate(length=s) }}", "{{ s | pluralize }}", "{{ s in n }}", "{{ s < n }}", "{{ -s }}", "{{ s[s:] }}",
-        "{{ l[::n - 1] }}", "{{ s | int(base=huge) }}", "{{ s | nth(n=1) }}", "{{ l | nth(n=s) }}", "{{ n % 0 }}",
-        "{% for k, v in l %}{% endfor %}", "{% for k in n %}{% endfor %}", "{{ [...s] }}", "{{ {...s} }}",
-        "{{ huge | truncate(length=-huge) }}", "{{ s | first }}", "{{ s | keys }}", "{{ s | default }}",
+        "{{ s | int }}",
+        "{{ s | float }}",
+        "{{ f | int }}",
+        "{{ s + 1 }}",
+        "{{ s | abs }}",
+        "{{ l | sort }}",
+        "{{ m.nope }}",
+        "{{ m.k.nope }}",
+        "{{ m.k.nope.x }}",
+        "{{ m[s] }}",
+        "{{ m[s] ~ 1 }}",
+        "{{ s.nope }}",
+        "{{ l[s] }}",
+        "{{ m | get(key=s) }}",
+        "{{ n | round(method=s) }}",
+        "{{ s is odd }}",
+        "{{ f is odd }}",
+        "{{ n is containing(pat=s) }}",
+        "{{ f is divisible_by(divisor=2) }}",
+        "{{ throw(message=s) }}",
+        "{{ [m] | sort(attribute=s) }}",
+        "{{ [m] | group_by(attribute=s) }}",
+        "{{ s | indent(width=s) }}",
+        "{{ s | indent(indentation=s) }}",
+        "{{ range(end=s) }}",
+        "{{ range(end=huge) }}",
+        "{{ huge ** huge }}",
+        "{{ s | truncate(length=s) }}",
+        "{{ s | pluralize }}",
+        "{{ s in n }}",
+        "{{ s < n }}",
+        "{{ -s }}",
+        "{{ s[s:] }}",
+        "{{ l[::n - 1] }}",
+        "{{ s | int(base=huge) }}",
+        "{{ s | nth(n=1) }}",
+        "{{ l | nth(n=s) }}",
+        "{{ n % 0 }}",
+        "{% for k, v in l %}{% endfor %}",
+        "{% for k in n %}{% endfor %}",
+        "{{ [...s] }}",
+        "{{ {...s} }}",
+        "{{ huge | truncate(length=-huge) }}",
+        "{{ s | first }}",
+        "{{ s | keys }}",
+        "{{ s | default }}",
     ] {
         let compiled = match compile_with(Content::text(template), &[], RenderLimits::default()) {
             Ok(compiled) => compiled,
@@ -29,7 +65,9 @@ fn no_error_shows_a_value() {
         };
         let shown = format!("{compiled:?}");
         assert!(!shown.contains("s3cret"), "{shown}");
-        let Err(error) = compiled.render(&parameters) else { continue };
+        let Err(error) = compiled.render(&parameters) else {
+            continue;
+        };
         failed += 1;
         let mut texts = format!("{error} {error:?} {error:#?}");
         let mut source = std::error::Error::source(&error);
@@ -37,7 +75,10 @@ fn no_error_shows_a_value() {
             texts += &format!("{cause} {cause:?}");
             source = cause.source();
         }
-        assert!(!texts.contains("s3cret") && !texts.contains("987654321"), "{template}: {texts}");
+        assert!(
+            !texts.contains("s3cret") && !texts.contains("987654321"),
+            "{template}: {texts}"
+        );
         assert!(error.location().is_some(), "{template}: {error}");
     }
     assert!(failed >= 40, "{failed}");

@@ -13,10 +13,17 @@ fn parameters() -> serde_json::Value {
 fn missing(template: &str, path: &str) {
     let error = render(template, &parameters()).expect_err(template);
     assert_eq!(error.kind(), ErrorKind::Template, "{template}: {error}");
-    assert!(error.message().contains(&format!("`{path}` is missing")), "{template}: {error}");
+    assert!(
+        error.message().contains(&format!("`{path}` is missing")),
+        "{template}: {error}"
+    );
     let location = error.location().unwrap_or_else(|| panic!("{template}: {error}"));
     let at = template.find(path).unwrap();
-    assert_eq!((location.line, location.column as usize), (1, at + 1), "{template}: {error}");
+    assert_eq!(
+        (location.line, location.column as usize),
+        (1, at + 1),
+        "{template}: {error}"
+    );
 }
 
 #[test]
@@ -89,7 +96,10 @@ fn missing_attributes_are_errors_wherever_they_are() {
     missing("{{ c.list[7].name }}", "c.list[7]");
     missing("{{ c['inner'].x }}", "c['inner'].x");
     missing("{% if c?.inner.x %}{% endif %}", "c?.inner.x");
-    missing("{% if (c | get(key='inner'))['x'] %}{% endif %}", "(c | get(key='inner'))['x']");
+    missing(
+        "{% if (c | get(key='inner'))['x'] %}{% endif %}",
+        "(c | get(key='inner'))['x']",
+    );
 }
 
 #[test]
@@ -97,29 +107,62 @@ fn what_may_be_missing_may_be() {
     for (template, expected) in [
         ("{{ c.tier | default(value='d') }}", "d"),
         ("{{ tier | default(value='d') }}", "d"),
-        ("{{ c['tier'] | default(value='d') }}{{ c[k] | default(value='e') }}", "de"),
+        (
+            "{{ c['tier'] | default(value='d') }}{{ c[k] | default(value='e') }}",
+            "de",
+        ),
         ("{{ c.list[4] | default(value='d') }}", "d"),
         ("{{ (c.tier if yes else 1) | default(value='d') }}", "d"),
-        ("{{ c.tier is defined }} {{ c.tier is undefined }} {{ nope is defined }}", "false true false"),
-        ("{% if c.tier is defined and c.tier > 3 %}y{% else %}n{% endif %}", "n"),
+        (
+            "{{ c.tier is defined }} {{ c.tier is undefined }} {{ nope is defined }}",
+            "false true false",
+        ),
+        (
+            "{% if c.tier is defined and c.tier > 3 %}y{% else %}n{% endif %}",
+            "n",
+        ),
         ("{% if c.tier is undefined or c.tier > 3 %}y{% endif %}", "y"),
-        ("{% if no and c.tier %}y{% endif %}{% if yes or c.tier %}z{% endif %}", "z"),
+        (
+            "{% if no and c.tier %}y{% endif %}{% if yes or c.tier %}z{% endif %}",
+            "z",
+        ),
         ("{{ 'x' if yes else c.tier }}", "x"),
         ("{% if no %}{{ c.tier }}{% endif %}", ""),
-        ("{% if c?.tier %}y{% else %}n{% endif %}{{ c.tier?.more | default(value='d') }}", "nd"),
+        (
+            "{% if c?.tier %}y{% else %}n{% endif %}{{ c.tier?.more | default(value='d') }}",
+            "nd",
+        ),
         ("{% if c.inner?.x == 1 %}y{% else %}n{% endif %}", "n"),
         ("{{ c.list?[9] | default(value='d') }}", "d"),
     ] {
-        assert_eq!(render(template, &parameters()).unwrap_or_else(|e| panic!("{template}: {e}")), expected);
+        assert_eq!(
+            render(template, &parameters()).unwrap_or_else(|e| panic!("{template}: {e}")),
+            expected
+        );
     }
 }
 
 #[test]
 fn missing_parameters_are_all_listed() {
-    let error = render("{{ a }}\n{% if b == 1 %}{% endif %}{{ 'x' ~ d }}{{ e | default(value=1) }}", &json!({})).unwrap_err();
-    assert_eq!(error.message(), "the variables `a`, `b`, `d` are missing; pass them as parameters");
+    let error = render(
+        "{{ a }}\n{% if b == 1 %}{% endif %}{{ 'x' ~ d }}{{ e | default(value=1) }}",
+        &json!({}),
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the variables `a`, `b`, `d` are missing; pass them as parameters"
+    );
     assert_eq!(error.location().unwrap().line, 1);
     let error = render_with("x {% include 's' %}", &[("s", "\n {{ inner }}")], &json!({})).unwrap_err();
     let location = error.location().unwrap();
-    assert_eq!((location.prompt.as_str(), location.version, location.line, location.column), ("s", Some(7), 2, 5));
+    assert_eq!(
+        (
+            location.prompt.as_str(),
+            location.version,
+            location.line,
+            location.column
+        ),
+        ("s", Some(7), 2, 5)
+    );
 }
