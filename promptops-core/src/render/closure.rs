@@ -95,8 +95,10 @@ impl Closure {
                 )
                 .at(include.location.clone()));
             }
-            let references: Vec<SnippetReference> =
+            let mut references: Vec<SnippetReference> =
                 level.iter().map(|include| include.reference.clone()).collect();
+            references.sort_unstable();
+            references.dedup();
             let found = resolver.resolve(tenant, &references).await?;
             let mut next: Vec<SnippetUse> = Vec::new();
             for include in std::mem::take(&mut level) {

@@ -142,7 +142,7 @@ impl CompiledPrompt {
     /// Renders with these parameters: a struct, a map, or `serde_json::json!({…})`.
     ///
     /// A value is text and never read as a template. A parameter that is not used is ignored, unless the input schema
-    /// refuses it.
+    /// refuses it; a prompt of text alone, without a schema, looks at no parameters at all.
     ///
     /// # Errors
     /// [`Template`](ErrorKind::Template) with the place, for a missing variable, a value of a wrong kind, or a limit
@@ -223,12 +223,17 @@ impl CompiledPrompt {
         let Some(first) = self.parameters.iter().find(missing) else {
             return Ok(());
         };
-        let names: Vec<String> = self
+        let mut names: Vec<String> = self
             .parameters
             .iter()
             .filter(missing)
-            .map(|parameter| format!("`{}`", parameter.name))
+            .map(|parameter| format!("`{}`", shortened(&parameter.name)))
             .collect();
+        if names.len() > MAX_LISTED {
+            let more = names.len() - MAX_LISTED;
+            names.truncate(MAX_LISTED);
+            names.push(format!("and {more} more"));
+        }
         let what = match names.as_slice() {
             [name] => format!("the variable {name} is missing; pass it as a parameter"),
             names => format!(
@@ -281,6 +286,18 @@ impl fmt::Debug for CompiledPrompt {
             .field("prompt", &self.label())
             .field("closure_hash", &self.closure_hash)
             .finish_non_exhaustive()
+    }
+}
+
+/// Most missing variables that one error lists.
+const MAX_LISTED: usize = 20;
+
+/// A name for a message, cut when it is absurdly long.
+fn shortened(name: &str) -> &str {
+    const LONGEST: usize = 80;
+    match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => name.get(..end).unwrap_or_default(),
+        None => name,
     }
 }
 

@@ -198,6 +198,10 @@ impl Engine {
             // A syntax error repeats the template, not the values.
             None => match error.kind() {
                 TeraErrorKind::SyntaxError(_) => Error::new(ErrorKind::Template, what),
+                // What a template itself says.
+                _ if throws(entry.original.get(offset..).unwrap_or_default(), what) => {
+                    Error::new(ErrorKind::Template, what)
+                }
                 _ => Error::new(ErrorKind::Template, without_values(what)),
             }
             .at(entry.origin.at(Position::of(&entry.original, offset))),
@@ -250,6 +254,20 @@ fn attributes_after(text: &str) -> usize {
     text.len() - rest.len()
 }
 
+/// Whether this source calls `throw` with this very text, rather than with one made of values.
+fn throws(source: &str, text: &str) -> bool {
+    let message = source
+        .strip_prefix("throw(")
+        .and_then(|rest| rest.trim_start().strip_prefix("message"))
+        .and_then(|rest| rest.trim_start().strip_prefix('='))
+        .map(str::trim_start);
+    let quoted = message.and_then(|rest| rest.strip_prefix(['"', '\'', '`']));
+    quoted
+        .and_then(|rest| rest.strip_prefix(text))
+        .and_then(|rest| rest.strip_prefix(['"', '\'', '`']))
+        .is_some_and(|rest| rest.trim_start().starts_with(')'))
+}
+
 /// The path that ends with the attribute between these offsets, from its first name on.
 fn whole_path(source: &str, start: usize, end: usize) -> Span {
     let mut at = start;
@@ -281,10 +299,14 @@ fn whole_path(source: &str, start: usize, end: usize) -> Span {
         }
         at = name.len();
     }
-    Span {
-        start: at,
-        end: end.max(start),
+    let mut end = end.max(start);
+    // The place of an element ends with its index, before the bracket.
+    let open = source.get(at..end).unwrap_or_default();
+    if open.matches('[').count() > open.matches(']').count() {
+        let rest = source.get(end..).unwrap_or_default();
+        end += rest.find(']').map_or(0, |bracket| bracket + 1);
     }
+    Span { start: at, end }
 }
 
 /// What Tera or a charging filter says, when it says so of types, names of arguments and limits; other messages repeat

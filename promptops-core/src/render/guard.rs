@@ -290,7 +290,7 @@ impl Guard<'_> {
     fn wrap(&mut self, expr: &Expr, filter: &str) {
         match &expr.kind {
             ExprKind::Call { kwargs, .. } => {
-                self.wrap_with(expr, &format!("{TAKE} | {filter}"), |guard| guard.values(kwargs));
+                self.wrap_with(expr, &format!("{TAKE} | {filter}"), |guard| guard.numbers(kwargs));
             }
             _ => self.wrap_with(expr, filter, |guard| guard.parts(expr)),
         }
@@ -355,12 +355,19 @@ impl Guard<'_> {
         let charge = format!("{LOOP}(w={weight}{bytes})");
         match &expr.kind {
             // The rounds are charged at once; the list is gone when they are over.
-            ExprKind::Call { kwargs, .. } => self.wrap_with(expr, &charge, |guard| guard.values(kwargs)),
+            ExprKind::Call { kwargs, .. } => self.wrap_with(expr, &charge, |guard| guard.numbers(kwargs)),
             _ => self.wrap(expr, &charge),
         }
     }
 
-    /// Arguments of functions and tests.
+    /// Arguments of functions, which take numbers.
+    fn numbers(&mut self, kwargs: &[Kwarg]) {
+        for kwarg in kwargs {
+            self.strict(&kwarg.value);
+        }
+    }
+
+    /// Arguments of tests.
     fn values(&mut self, kwargs: &[Kwarg]) {
         for kwarg in kwargs {
             self.read(&kwarg.value);
@@ -580,7 +587,7 @@ impl Guard<'_> {
             }
             ExprKind::Call { kwargs, .. } => {
                 self.insert(expr.span.start, "(".to_owned(), None);
-                self.values(kwargs);
+                self.numbers(kwargs);
                 self.insert(expr.span.end, format!(" | {TAKE})"), None);
             }
             ExprKind::Ternary {

@@ -13,3 +13,4 @@ mod governing;
 mod journey;
 mod resolving;
 mod rooms;
+mod templates;

@@ -53,6 +53,7 @@ fn errors_point_into_the_original() {
         "t < n",
         "Cannot compare",
     );
+    fails_at("a {{ throw(message=\"not for you\") }}", "throw", "not for you");
     fails_at("{{ t }}{{ l[t] }}", "t] ", "Array index");
 }
 
