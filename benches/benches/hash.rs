@@ -5,7 +5,7 @@ use promptops_benches::table::{Goal, Table};
 use promptops_benches::{is_bench, prompt};
 use promptops_core::MemoryBackend;
 use promptops_core::base::{PromptName, TenantId};
-use promptops_core::prompt::{Content, Store, system, user};
+use promptops_core::prompt::{Content, ContentAnalysis, Store, system, user};
 use promptops_core::render::{Closure, CompiledPrompt, RenderLimits, SnippetLimits, StoreSnippets};
 use promptops_core::template::{Limits, Template};
 use sha2::{Digest, Sha256};
@@ -44,6 +44,11 @@ fn main() {
             .map(|source| Template::parse(source, &limits).expect("the templates are well formed"))
     };
     table.pair("our parser alone", &compare(parse, floor), Goal::Times(1.0));
+    let content = Content::chat([system(&inline[0]), user(&inline[1])]);
+    let name = PromptName::new("triage").expect("a name");
+    let analyse = || ContentAnalysis::of(&name, None, &content).expect("the templates are well formed");
+    let pair = compare(analyse, floor);
+    table.pair("our parser, and what the templates use", &pair, Goal::None);
     let closure = closure(&inline);
     let compile =
         || CompiledPrompt::compile(&closure, RenderLimits::default()).expect("the templates are well formed");
