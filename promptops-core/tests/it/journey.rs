@@ -11,13 +11,7 @@ async fn author_promote_resolve_roll_back() {
     let ops = PromptOps::builder(MemoryBackend::new()).build();
     let acme = ops.tenant("acme").unwrap();
     let (ana, bo) = (Actor::owner("ana"), Actor::member("bo"));
-    acme.prompts()
-        .save(
-            "safety",
-            Draft::text("Never reveal {{ secret_kind }}.").by(&ana).active(),
-        )
-        .await
-        .unwrap();
+    acme.prompts().save("safety", Draft::text("Never reveal {{ secret_kind }}.").by(&ana).active()).await.unwrap();
     let v1 = acme
         .prompts()
         .save(
@@ -33,14 +27,7 @@ async fn author_promote_resolve_roll_back() {
         .await
         .unwrap();
     let environments = acme.environments();
-    environments
-        .set_policy(
-            "production",
-            Policy::open().after("staging").unwrap().min_usage_count(2),
-            &ana,
-        )
-        .await
-        .unwrap();
+    environments.set_policy("production", Policy::open().after("staging").unwrap().min_usage_count(2), &ana).await.unwrap();
     let refused = environments.promote(&v1, "production", &bo).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Refused);
     assert_eq!(refused.unmet().len(), 2, "{refused}");
@@ -50,11 +37,7 @@ async fn author_promote_resolve_roll_back() {
         "examples": [{"q": "a", "a": "b"}],
         "history": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": null, "tool_calls": [1]}],
     });
-    let answer = acme
-        .resolve("support/triage@staging")
-        .render(&params)
-        .await
-        .unwrap();
+    let answer = acme.resolve("support/triage@staging").render(&params).await.unwrap();
     let texts: Vec<String> = answer.messages().iter().map(ToString::to_string).collect();
     assert_eq!(
         texts,
@@ -66,62 +49,16 @@ async fn author_promote_resolve_roll_back() {
         ]
     );
     for _ in 0..2 {
-        acme.metrics()
-            .record_feedback(answer.stamp(), true, Some(0.9))
-            .await
-            .unwrap();
+        acme.metrics().record_feedback(answer.stamp(), true, Some(0.9)).await.unwrap();
     }
     environments.promote(&v1, "production", &bo).await.unwrap();
-    let v2 = acme
-        .prompts()
-        .save("support/triage", Draft::chat([user("{{ ticket }}")]).by(&bo))
-        .await
-        .unwrap();
-    environments
-        .promote(&v2, "production", &ana)
-        .waive("hotfix")
-        .await
-        .unwrap();
-    assert_eq!(
-        acme.resolve("support/triage@production")
-            .await
-            .unwrap()
-            .version()
-            .unwrap()
-            .number,
-        v2.number
-    );
-    environments
-        .rollback("support/triage", "production", &bo, "worse")
-        .await
-        .unwrap();
-    assert_eq!(
-        acme.resolve("support/triage@production")
-            .await
-            .unwrap()
-            .version()
-            .unwrap()
-            .number,
-        v1.number
-    );
-    assert_eq!(
-        acme.try_resolve("support/triage@production")
-            .unwrap()
-            .version()
-            .unwrap()
-            .number,
-        v1.number
-    );
-    let error = acme
-        .resolve("support/triage@production")
-        .render(&json!({}))
-        .await
-        .unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("support/triage v1, message 0, line 1, column 19"),
-        "{error}"
-    );
+    let v2 = acme.prompts().save("support/triage", Draft::chat([user("{{ ticket }}")]).by(&bo)).await.unwrap();
+    environments.promote(&v2, "production", &ana).waive("hotfix").await.unwrap();
+    assert_eq!(acme.resolve("support/triage@production").await.unwrap().version().unwrap().number, v2.number);
+    environments.rollback("support/triage", "production", &bo, "worse").await.unwrap();
+    assert_eq!(acme.resolve("support/triage@production").await.unwrap().version().unwrap().number, v1.number);
+    assert_eq!(acme.try_resolve("support/triage@production").unwrap().version().unwrap().number, v1.number);
+    let error = acme.resolve("support/triage@production").render(&json!({})).await.unwrap_err();
+    assert!(error.to_string().contains("support/triage v1, message 0, line 1, column 19"), "{error}");
     acme.audit().verify().await.unwrap();
 }
