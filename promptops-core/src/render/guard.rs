@@ -310,7 +310,7 @@ impl Guard<'_> {
                     if captured && !is_short(expr) {
                         self.wrap(expr, TEXT);
                     } else {
-                        self.printed(expr);
+                        self.parts(expr);
                     }
                 }
                 NodeKind::Set { value, .. } => self.assigned(value),
@@ -393,11 +393,6 @@ impl Guard<'_> {
             }
             _ => self.parts(expr),
         }
-    }
-
-    /// An expression whose missing value is an error to Tera, too.
-    fn printed(&mut self, expr: &Expr) {
-        self.parts(expr);
     }
 
     /// An expression whose value may be missing.

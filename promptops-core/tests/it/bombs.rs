@@ -1,5 +1,7 @@
 //! No template can abort, stall or bloat the host: bombs set off in a child process under resource limits.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;

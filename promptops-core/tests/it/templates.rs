@@ -1,5 +1,7 @@
 //! Bad input through the public API: every error says what, where, and what to do.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "helpers of tests")]
+
 use promptops_core::base::Actor;
 use promptops_core::prompt::{Draft, placeholder, system, user};
 use promptops_core::{Error, ErrorKind, MemoryBackend, PromptOps, Tenant};
@@ -20,7 +22,7 @@ fn ana() -> Actor {
 async fn save(tenant: &Tenant, name: &str, template: &str) -> Result<(), Error> {
     tenant
         .prompts()
-        .save(name, Draft::text(template).by(&ana()).active())
+        .save(name, Draft::text(template).by(ana()).active())
         .await
         .map(drop)
 }
@@ -34,7 +36,7 @@ async fn refused(template: &str) -> Error {
 /// Saves a text and renders its latest version.
 async fn rendered<P: Serialize + ?Sized>(draft: Draft, parameters: &P) -> Result<Vec<String>, Error> {
     let tenant = tenant();
-    tenant.prompts().save("p", draft.by(&ana()).active()).await?;
+    tenant.prompts().save("p", draft.by(ana()).active()).await?;
     let answer = tenant.resolve("p").await?.render(parameters)?;
     Ok(answer.messages().iter().map(ToString::to_string).collect())
 }
@@ -45,7 +47,7 @@ async fn fails<P: Serialize + ?Sized>(draft: Draft, parameters: &P) -> Error {
 
 #[tokio::test]
 async fn templates_that_do_not_parse_name_the_place() {
-    let draft = Draft::chat([system("fine"), user("one\r\n  ünï {{ a + }}")]).by(&ana());
+    let draft = Draft::chat([system("fine"), user("one\r\n  ünï {{ a + }}")]).by(ana());
     let error = tenant()
         .prompts()
         .save("support/triage", draft)
@@ -218,7 +220,7 @@ async fn placeholders() {
 #[tokio::test]
 async fn includes_that_lead_nowhere() {
     let tenant = tenant();
-    let chat = Draft::chat([user("hi")]).by(&ana()).active();
+    let chat = Draft::chat([user("hi")]).by(ana()).active();
     tenant.prompts().save("chat", chat).await.unwrap();
     save(&tenant, "known", "k").await.unwrap();
     for (template, kind, said) in [
