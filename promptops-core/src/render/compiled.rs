@@ -161,7 +161,9 @@ impl CompiledPrompt {
         } else {
             None
         };
+        // What is missing is told with its place, before the schema tells of it without.
         if let (Some(schema), Some(json)) = (&self.schema, &json) {
+            self.check_required(|name| json.get(name).is_some())?;
             schema.check(json)?;
         }
         let context = match (&self.engine, &json) {
@@ -169,8 +171,8 @@ impl CompiledPrompt {
             (Some(_), Some(json)) => params::context(json)?,
             (Some(_), None) => params::context(parameters)?,
         };
-        if self.engine.is_some() {
-            self.check_required(&context)?;
+        if self.engine.is_some() && self.schema.is_none() {
+            self.check_required(|name| context.contains_key(name))?;
         }
         fuel::with_budget(&self.limits, || {
             let mut left = self.limits.output_bytes;
@@ -216,10 +218,9 @@ impl CompiledPrompt {
         }
     }
 
-    fn check_required(&self, context: &Context) -> Result<()> {
-        let missing = |parameter: &&Parameter| {
-            parameter.required && !parameter.is_placeholder && !context.contains_key(&parameter.name)
-        };
+    fn check_required(&self, has: impl Fn(&str) -> bool) -> Result<()> {
+        let missing =
+            |parameter: &&Parameter| parameter.required && !parameter.is_placeholder && !has(&parameter.name);
         let Some(first) = self.parameters.iter().find(missing) else {
             return Ok(());
         };

@@ -312,7 +312,8 @@ fn whole_path(source: &str, start: usize, end: usize) -> Span {
 /// What Tera or a charging filter says, when it says so of types, names of arguments and limits; other messages repeat
 /// values, which are not for logs.
 fn without_values(message: &str) -> String {
-    const ABOUT_TYPES: [&str; 25] = [
+    const ABOUT_TYPES: [&str; 26] = [
+        "Cannot group",
         "rendering takes more than",
         "rendering needs more than",
         "Cannot compare `",

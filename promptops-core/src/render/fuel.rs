@@ -6,8 +6,11 @@
 //! can live in a thread-local.
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-use tera::{Error, Kwargs, State, StringInput, Tera, TeraResult, Value};
+use tera::value::Key;
+use tera::{Error, Kwargs, Map, State, StringInput, Tera, TeraResult, Value};
 
 use super::limits::RenderLimits;
 
@@ -334,8 +337,56 @@ fn unique(value: &[Value], _: Kwargs, _: &State<'_>) -> TeraResult<Vec<Value>> {
     Ok(kept)
 }
 
+/// Tera's `group_by`, with the groups in order of their first element: Tera's order changes from run to run, and the
+/// same parameters must make the same text.
+fn group_by(value: &[Value], kwargs: Kwargs, _: &State<'_>) -> TeraResult<Map> {
+    let mut groups: Vec<(Key<'static>, Vec<Value>)> = Vec::new();
+    let mut places: HashMap<Key<'static>, usize> = HashMap::new();
+    if !value.is_empty() {
+        let attribute = kwargs.must_get::<&str>("attribute")?;
+        for (i, item) in value.iter().enumerate() {
+            let Some(of) = item.get_from_path(attribute) else {
+                return Err(Error::message(format!(
+                    "Cannot group: element {i} has no such attribute"
+                )));
+            };
+            if of.is_none() {
+                continue;
+            }
+            let Some(key) = key(of) else {
+                return Err(Error::message(format!(
+                    "Cannot group: that attribute of element {i} is a {}",
+                    of.name()
+                )));
+            };
+            let place = *places.entry(key.clone()).or_insert(groups.len());
+            match groups.get_mut(place) {
+                Some((_, group)) => group.push(item.clone()),
+                None => groups.push((key, vec![item.clone()])),
+            }
+        }
+    }
+    Ok(groups
+        .into_iter()
+        .map(|(key, group)| (key, Value::from(group)))
+        .collect())
+}
+
+/// A value as the key of a map, where it can be one.
+fn key(value: &Value) -> Option<Key<'static>> {
+    value
+        .as_str()
+        .map(|text| Key::String(Arc::from(text)))
+        .or_else(|| value.as_bool().map(Key::Bool))
+        .or_else(|| value.is_u64().then(|| value.as_u64().map(Key::U64)).flatten())
+        .or_else(|| value.is_i64().then(|| value.as_i64().map(Key::I64)).flatten())
+        .or_else(|| value.is_u128().then(|| value.as_u128().map(Key::U128)).flatten())
+        .or_else(|| value.is_i128().then(|| value.as_i128().map(Key::I128)).flatten())
+}
+
 /// Puts the charging filters into an engine.
 pub(super) fn register(tera: &mut Tera) {
+    tera.register_filter("group_by", group_by);
     tera.register_filter(LOOP, loop_over);
     tera.register_filter(READ, read);
     tera.register_filter(COPY, copy);

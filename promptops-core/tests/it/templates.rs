@@ -146,7 +146,7 @@ async fn variables_of_a_wrong_kind() {
 }
 
 #[tokio::test]
-async fn the_input_schema_is_checked_first() {
+async fn the_input_schema_is_checked_before_anything_is_rendered() {
     let schema = json!({
         "type": "object",
         "properties": {"a": {"type": "string"}, "n": {"type": "integer"}},
@@ -156,7 +156,6 @@ async fn the_input_schema_is_checked_first() {
     let draft = || Draft::text("{{ a }}{{ n | default(value=0) }}").input_schema(schema.clone());
     assert_eq!(rendered(draft(), &json!({"a": "x"})).await.unwrap(), ["user: x0"]);
     for (parameters, said) in [
-        (json!({}), "\"a\" is a required property"),
         (json!({"a": 1}), "/a: "),
         (json!({"a": "s3cret", "n": "s3cret"}), "/n: "),
         (json!({"a": "s3cret", "x": 1}), "'x' was unexpected"),
@@ -325,4 +324,59 @@ async fn a_prompt_without_variables_takes_nothing() {
             ["user: static"]
         );
     }
+}
+
+#[tokio::test]
+async fn groups_come_in_order_of_their_first_element_every_time() {
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let acme = ops.tenant("acme").unwrap();
+    let template =
+        "{% for k, g in items | group_by(attribute=\"a.k\") %}{{ k }}:{{ g | length }} {% endfor %}";
+    acme.prompts()
+        .save("groups", Draft::text(template).by("mo").active())
+        .await
+        .unwrap();
+    let keys = ["z", "b", "y", "a", "x", "c", "z", "a"];
+    let items: Vec<_> = keys
+        .iter()
+        .map(|k| json!({"a": {"k": k}}))
+        .chain([json!({"a": {"k": null}})])
+        .collect();
+    for _ in 0..20 {
+        let answer = acme
+            .resolve("groups")
+            .render(&json!({ "items": items }))
+            .await
+            .unwrap();
+        assert_eq!(answer.text(), Some("z:2 b:1 y:1 a:2 x:1 c:1 "));
+    }
+    let error = acme
+        .resolve("groups")
+        .render(&json!({"items": [{"a": {"s3cret": 1}}]}))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("Cannot group: element 0 has no such attribute"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("s3cret"));
+}
+
+#[tokio::test]
+async fn a_missing_variable_is_told_with_its_place_with_a_schema_too() {
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let acme = ops.tenant("acme").unwrap();
+    let schema = json!({"properties": {"a": {}, "b": {}}, "required": ["a", "b"]});
+    let draft = Draft::text("{{ a }}\n {{ b }}")
+        .input_schema(schema)
+        .by("mo")
+        .active();
+    acme.prompts().save("p", draft).await.unwrap();
+    let error = acme.resolve("p").render(&json!({"a": 1})).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "p v1, line 2, column 5: the variable `b` is missing; pass it as a parameter"
+    );
 }
