@@ -222,7 +222,7 @@ async fn bounded() {
         let share = size as f64 / most as f64;
         table.row(
             [
-                &what,
+                what,
                 &bytes(size),
                 &bytes(most),
                 &format!("{share:.2}"),
