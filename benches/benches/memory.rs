@@ -130,6 +130,11 @@ async fn pointers() {
     let estimated = one_each.cache_stats().bytes / prompts;
     estimate(&mut table, "the cache's estimate of it", estimated, per_prompt);
     let further = (real - real_of_one_each) / (pointers - prompts);
+    for lines in [0, 10, 100] {
+        let (real, estimated, source) = of_text(lines).await;
+        let what = format!("the estimate of a text prompt of {source} bytes");
+        estimate(&mut table, &what, estimated, real);
+    }
     table.row(
         ["each further reference to it", &bytes(further), "", "", ""],
         None,
@@ -148,6 +153,32 @@ fn estimate(table: &mut Table, what: &str, estimate: usize, real: usize) {
         ],
         Some((0.7..=1.3).contains(&share)),
     );
+}
+
+/// Bytes of a text prompt with a variable in each line: real ones, the estimate, and those of its source.
+async fn of_text(lines: usize) -> (usize, usize, usize) {
+    const COUNT: usize = 500;
+    let ops = ops(&Stores::from(MemoryBackend::new()), usize::MAX);
+    let acme = ops.tenant("acme").expect("a name");
+    let mut source = 0;
+    for i in 0..COUNT {
+        let line = "Write short sentences and plain words, {{ name }}, and begin with the answer to what is asked.\n";
+        let text = format!("{}Hello {{{{ name }}}}, this is {i:03}.", line.repeat(lines));
+        source = text.len();
+        let draft = Draft::text(text).by("ana").active();
+        acme.prompts()
+            .save(format!("triage-{i:03}"), draft)
+            .await
+            .expect("it is saved");
+    }
+    let before = in_use();
+    for i in 0..COUNT {
+        acme.resolve(&format!("triage-{i:03}"))
+            .await
+            .expect("it is active");
+    }
+    let real = (in_use() - before) / COUNT;
+    (real, ops.cache_stats().bytes / COUNT, source)
 }
 
 /// Bytes of an engine alone.

@@ -35,7 +35,7 @@ struct Inner {
 pub struct CacheStats {
     /// References kept.
     pub entries: usize,
-    /// Bytes of compiled prompts kept, by estimate.
+    /// Bytes of compiled prompts and references kept, by estimate.
     pub bytes: usize,
     /// Loads so far.
     pub loads: u64,

@@ -15,7 +15,7 @@ pub struct ResolveSettings {
     pub retry_after: Duration,
     /// Most references kept. Default 200,000.
     pub max_entries: usize,
-    /// Most bytes of compiled prompts kept, by estimate. Default 256 MiB.
+    /// Most bytes of compiled prompts and references kept, by estimate. Default 256 MiB.
     pub max_bytes: usize,
 }
 

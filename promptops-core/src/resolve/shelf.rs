@@ -17,6 +17,10 @@ pub(super) type Flight = Arc<OnceCell<Result<Arc<Entry>>>>;
 /// Events remembered for loads under way. A load that began before the oldest counts as touched.
 const JOURNAL: usize = 256;
 
+/// What a reference takes beside the prompt that it shares: key, entry, and their places here and in the map; see the
+/// memory bench.
+const ENTRY_BYTES: usize = 480;
+
 /// What an event touched.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Touched {
@@ -36,13 +40,13 @@ pub(super) struct Shelf {
     flights: HashMap<Arc<Key>, Flight, ahash::RandomState>,
     shared: HashMap<SharedKey, Weak<Shared>, ahash::RandomState>,
     sweep_at: usize,
-    /// Bytes of the compiled prompts that entries of the map use, each prompt once. Counted when entries come and go
+    /// Bytes of the entries of the map and of the compiled prompts that they use, each prompt once. Counted when entries come and go
     /// rather than when memory is freed, since the map frees what it gave up a little later.
     bytes: usize,
 }
 
 impl Shelf {
-    /// Bytes of the compiled prompts in the map, by estimate.
+    /// Bytes of the entries and the compiled prompts in the map, by estimate.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -148,7 +152,7 @@ impl Shelf {
                 .or_default()
                 .insert(Arc::clone(key));
         }
-        self.bytes += entry.shared.enter();
+        self.bytes += ENTRY_BYTES + entry.shared.enter();
         map.insert(Arc::clone(key), Arc::clone(entry));
     }
 
@@ -169,7 +173,7 @@ impl Shelf {
     }
 
     fn forget(&mut self, key: &Arc<Key>, entry: &Entry) {
-        self.bytes -= entry.shared.leave();
+        self.bytes -= ENTRY_BYTES + entry.shared.leave();
         for dependency in &entry.depends_on {
             if let Some(keys) = self.dependents.get_mut(dependency) {
                 keys.remove(key);

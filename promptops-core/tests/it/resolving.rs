@@ -595,5 +595,8 @@ async fn compiled_prompts_are_shared_between_references() {
         promote(&acme, &v1, environment).await;
         acme.resolve(&format!("triage@{environment}")).await.unwrap();
     }
-    assert_eq!((ops.cache_stats().entries, ops.cache_stats().bytes), (4, bytes));
+    let stats = ops.cache_stats();
+    assert_eq!(stats.entries, 4);
+    // A reference costs a little; the prompt is counted once.
+    assert!(stats.bytes - bytes < bytes / 4, "{stats:?}");
 }
