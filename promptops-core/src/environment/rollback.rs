@@ -132,10 +132,7 @@ impl<'a> Rollback<'a> {
                 ));
             }
         };
-        let closure = governance
-            .compiler
-            .closure(tenant, &prompt, Some(to), &version.content)
-            .await?;
+        let closure = governance.compiler.closure(tenant, version.as_ref()).await?;
         let detail = json!({
             "from": live.version,
             "to": to,

@@ -350,11 +350,7 @@ impl Environments {
             .await?;
         self.known(&environment, &slots.policies)?;
         let policy = slots.policy(&environment).cloned().unwrap_or_default();
-        let content = &version.content;
-        let closure = governance
-            .compiler
-            .closure(&self.tenant, &version.prompt, Some(version.number), content)
-            .await?;
+        let closure = governance.compiler.closure(&self.tenant, version).await?;
         // What cannot be rendered must not go live, whatever the policy says.
         governance.compiler.compile(&closure)?;
         let gate = &policy.gate;

@@ -90,7 +90,8 @@ impl ContentAnalysis {
     ) -> Result<()> {
         let template = Template::parse(source, &Limits::default())
             .map_err(|error| template_error(&error).at(at(message, error.position)))?;
-        for include in template.includes() {
+        let uses = template.uses();
+        for include in uses.includes {
             let location = at(message, include.position);
             let reference = include.reference.parse().map_err(|error: Error| {
                 Error::new(
@@ -106,7 +107,7 @@ impl ContentAnalysis {
                 bound: include.bound,
             });
         }
-        for variable in template.variables() {
+        for variable in uses.variables {
             let location = at(message, variable.position);
             self.add_variable(VariableUse {
                 name: variable.name,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::snippet::{SnippetResolver, SnippetSource};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{ClosureHash, Location, PromptName, TenantId, VersionNumber};
+use crate::base::{ClosureHash, ContentHash, Location, PromptName, TenantId, VersionNumber};
 use crate::prompt::{
-    Body, Content, ContentAnalysis, Missing, Selector, SnippetReference, SnippetUse, closure_hash,
+    Body, Content, ContentAnalysis, Missing, Selector, SnippetReference, SnippetUse, Version, closure_hash,
 };
 
 /// How far snippets may reach.
@@ -23,6 +23,45 @@ pub struct SnippetLimits {
 impl Default for SnippetLimits {
     fn default() -> Self {
         Self { depth: 3, count: 64 }
+    }
+}
+
+/// What a closure starts from.
+#[derive(Debug, Clone)]
+pub struct ClosureRoot {
+    /// The prompt.
+    pub prompt: PromptName,
+    /// Its version; `None` while it is not saved.
+    pub version: Option<VersionNumber>,
+    /// What it says.
+    pub content: Arc<Content>,
+    /// The identity of that, which whoever made this has checked.
+    pub hash: ContentHash,
+}
+
+impl ClosureRoot {
+    /// A content that is not saved, or not under this number.
+    #[must_use]
+    pub fn new(prompt: PromptName, version: Option<VersionNumber>, content: Arc<Content>) -> Self {
+        let hash = content.hash();
+        Self {
+            prompt,
+            version,
+            content,
+            hash,
+        }
+    }
+}
+
+/// A version as a store returned it, which has checked its hash.
+impl From<&Version> for ClosureRoot {
+    fn from(version: &Version) -> Self {
+        Self {
+            prompt: version.prompt.clone(),
+            version: Some(version.number),
+            content: Arc::clone(&version.content),
+            hash: version.hash,
+        }
     }
 }
 
@@ -71,12 +110,17 @@ impl Closure {
     /// errors.
     pub async fn resolve(
         tenant: &TenantId,
-        prompt: &PromptName,
-        version: Option<VersionNumber>,
-        content: Arc<Content>,
+        root: ClosureRoot,
         resolver: &dyn SnippetResolver,
         limits: &SnippetLimits,
     ) -> Result<Self> {
+        let ClosureRoot {
+            prompt,
+            version,
+            content,
+            hash,
+        } = root;
+        let prompt = &prompt;
         let analysis = ContentAnalysis::of(prompt, version, &content)?;
         let mut snippets: BTreeMap<String, Snippet> = BTreeMap::new();
         let mut level: Vec<SnippetUse> = analysis.includes().to_vec();
@@ -150,7 +194,7 @@ impl Closure {
             .values()
             .map(|snippet| (snippet.reference.as_str(), snippet.source.hash))
             .collect();
-        let hash = closure_hash(&content.hash(), &hashes);
+        let hash = closure_hash(&hash, &hashes);
         Ok(Self {
             prompt: prompt.clone(),
             version,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use tera::Context;
 
 use super::closure::{Closure, Snippet};
@@ -98,6 +99,7 @@ impl CompiledPrompt {
                         prompt: closure.prompt.clone(),
                         version: closure.version,
                         message: parsed.message,
+                        content: Arc::clone(content),
                     };
                     messages.push(Source {
                         name,
@@ -122,7 +124,7 @@ impl CompiledPrompt {
         };
         let bytes = size_of::<Self>()
             + engine.as_ref().map_or(0, Engine::bytes)
-            + content.to_json()?.len() * if schema.is_some() { 4 } else { 1 }
+            + content_bytes(content) * if schema.is_some() { 4 } else { 1 }
             + parameters.len() * (size_of::<Parameter>() + 64);
         Ok(Self {
             prompt: closure.prompt.clone(),
@@ -302,6 +304,44 @@ fn shortened(name: &str) -> &str {
     }
 }
 
+/// About how many bytes a content keeps: its texts, and a guess for the rest.
+fn content_bytes(content: &Content) -> usize {
+    let texts: usize = match &content.body {
+        Body::Text { template } => template.len(),
+        Body::Chat { messages } => messages
+            .iter()
+            .map(|item| match item {
+                ChatItem::Message { template, .. } => template.len() + size_of::<ChatItem>(),
+                ChatItem::Placeholder { placeholder } => placeholder.len() + size_of::<ChatItem>(),
+            })
+            .sum(),
+    };
+    let schemas = [&content.input_schema, &content.output_schema];
+    let tools = content.tools.iter().map(|tool| &tool.parameters);
+    texts
+        + schemas
+            .into_iter()
+            .flatten()
+            .chain(tools)
+            .map(json_bytes)
+            .sum::<usize>()
+}
+
+fn json_bytes(value: &Value) -> usize {
+    const NODE: usize = size_of::<Value>();
+    match value {
+        Value::String(text) => NODE + text.len(),
+        Value::Array(items) => NODE + items.iter().map(json_bytes).sum::<usize>(),
+        Value::Object(map) => {
+            NODE + map
+                .iter()
+                .map(|(key, value)| NODE + key.len() + json_bytes(value))
+                .sum::<usize>()
+        }
+        _ => NODE,
+    }
+}
+
 /// The text of a template that has no tag.
 fn static_text(template: &Template) -> Option<String> {
     template
@@ -339,6 +379,7 @@ fn innermost_first(snippets: &[Snippet]) -> Vec<Source<'_>> {
                     prompt: snippet.source.prompt.clone(),
                     version: Some(snippet.source.version),
                     message: None,
+                    content: Arc::clone(&snippet.source.content),
                 },
             });
         }

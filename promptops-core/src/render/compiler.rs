@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::closure::{Closure, SnippetLimits};
+use super::closure::{Closure, ClosureRoot, SnippetLimits};
 use super::compiled::CompiledPrompt;
 use super::limits::RenderLimits;
 use super::snippet::SnippetResolver;
@@ -29,23 +29,8 @@ impl Compiler {
     ///
     /// # Errors
     /// Those of [`Closure::resolve`].
-    pub async fn closure(
-        &self,
-        tenant: &TenantId,
-        prompt: &PromptName,
-        version: Option<VersionNumber>,
-        content: &Arc<Content>,
-    ) -> Result<Closure> {
-        let content = Arc::clone(content);
-        Closure::resolve(
-            tenant,
-            prompt,
-            version,
-            content,
-            self.snippets.as_ref(),
-            &self.snippet_limits,
-        )
-        .await
+    pub async fn closure(&self, tenant: &TenantId, root: impl Into<ClosureRoot>) -> Result<Closure> {
+        Closure::resolve(tenant, root.into(), self.snippets.as_ref(), &self.snippet_limits).await
     }
 
     /// Makes a closure ready to render.
@@ -66,8 +51,8 @@ impl ContentCheck for Compiler {
         version: Option<VersionNumber>,
         content: &Arc<Content>,
     ) -> Result<()> {
-        self.compile(&self.closure(tenant, prompt, version, content).await?)
-            .map(drop)
+        let root = ClosureRoot::new(prompt.clone(), version, Arc::clone(content));
+        self.compile(&self.closure(tenant, root).await?).map(drop)
     }
 }
 

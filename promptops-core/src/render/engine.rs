@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tera::{Context, ErrorKind as TeraErrorKind, Tera};
 
@@ -14,6 +14,7 @@ use super::guard::{self, Costs, Insertions};
 use super::limits::RenderLimits;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Location, PromptName, VersionNumber};
+use crate::prompt::{Body, ChatItem, Content};
 use crate::template::{Position, Span, Template};
 
 /// A template for the engine, and where it comes from.
@@ -30,9 +31,22 @@ pub(super) struct Origin {
     pub(super) prompt: PromptName,
     pub(super) version: Option<VersionNumber>,
     pub(super) message: Option<usize>,
+    pub(super) content: Arc<Content>,
 }
 
 impl Origin {
+    /// The template as it was written.
+    fn source(&self) -> &str {
+        match (&self.content.body, self.message) {
+            (Body::Text { template }, _) => template,
+            (Body::Chat { messages }, Some(at)) => match messages.get(at) {
+                Some(ChatItem::Message { template, .. }) => template,
+                _ => "",
+            },
+            (Body::Chat { .. }, None) => "",
+        }
+    }
+
     fn at(&self, position: Position) -> Location {
         Location {
             prompt: self.prompt.to_string(),
@@ -47,7 +61,6 @@ impl Origin {
 #[derive(Debug)]
 struct Entry {
     origin: Origin,
-    original: Box<str>,
     insertions: Insertions,
     costs: Costs,
 }
@@ -92,12 +105,9 @@ impl Engine {
             captured_snippets.chain(messages.into_iter().map(|message| (message, false)))
         {
             let (text, insertions) = guard::guard(source.template, captured, &costs);
-            bytes += text.len() * ENGINE_BYTES_PER_SOURCE_BYTE
-                + insertions.bytes()
-                + source.template.source().len();
+            bytes += text.len() * ENGINE_BYTES_PER_SOURCE_BYTE + insertions.bytes();
             let entry = Entry {
                 origin: source.origin,
-                original: source.template.source().into(),
                 insertions,
                 costs: guard::costs(source.template, &costs),
             };
@@ -170,6 +180,7 @@ impl Engine {
         let Some(entry) = self.entries.get(report.filename()) else {
             return Error::new(ErrorKind::Template, without_values(report.message()));
         };
+        let original = entry.origin.source();
         let guarded = &report.span().range;
         let checked = entry.insertions.checked_path(guarded.start);
         let offset = checked.map_or_else(
@@ -186,25 +197,25 @@ impl Engine {
             let mut end = entry.insertions.original_offset(guarded.end);
             if what.starts_with("Cannot ") {
                 // Of what cannot be indexed, Tera gives the first name only.
-                end += attributes_after(entry.original.get(end..).unwrap_or_default());
+                end += attributes_after(original.get(end..).unwrap_or_default());
             }
-            Some(whole_path(&entry.original, offset, end))
+            Some(whole_path(original, offset, end))
         } else {
             None
         };
         match missing {
-            Some(span) => Error::new(ErrorKind::Template, missing_message(span.text(&entry.original)))
-                .at(entry.origin.at(Position::of(&entry.original, span.start))),
+            Some(span) => Error::new(ErrorKind::Template, missing_message(span.text(original)))
+                .at(entry.origin.at(Position::of(original, span.start))),
             // A syntax error repeats the template, not the values.
             None => match error.kind() {
                 TeraErrorKind::SyntaxError(_) => Error::new(ErrorKind::Template, what),
                 // What a template itself says.
-                _ if throws(entry.original.get(offset..).unwrap_or_default(), what) => {
+                _ if throws(original.get(offset..).unwrap_or_default(), what) => {
                     Error::new(ErrorKind::Template, what)
                 }
                 _ => Error::new(ErrorKind::Template, without_values(what)),
             }
-            .at(entry.origin.at(Position::of(&entry.original, offset))),
+            .at(entry.origin.at(Position::of(original, offset))),
         }
     }
 }
@@ -369,7 +380,7 @@ fn without_values(message: &str) -> String {
 }
 
 /// What an engine keeps beside its templates, and per byte of their source; see the memory bench.
-const ENGINE_BASE_BYTES: usize = 6 << 10;
+const ENGINE_BASE_BYTES: usize = 10 << 10;
 const ENGINE_BYTES_PER_SOURCE_BYTE: usize = 5;
 
 struct Bounded<'a> {

@@ -35,7 +35,7 @@ use crate::template::{
     Template, filter_growth,
 };
 
-use super::fuel::{COPY, DEFINED, INDEX, LOOP, READ, SLICE, SORT, TAKE, TEXT};
+use super::fuel::{COPY, DEFINED, INDEX, READ, SLICE, SORT, TAKE, TEXT, loop_filter};
 
 /// Bytes of text that weigh as much as a node.
 const BYTES_PER_WEIGHT: usize = 64;
@@ -347,12 +347,7 @@ impl Guard<'_> {
     }
 
     fn iterable(&mut self, expr: &Expr, weight: u64, bytes: usize) {
-        let bytes = if bytes > 0 {
-            format!(", b={bytes}")
-        } else {
-            String::new()
-        };
-        let charge = format!("{LOOP}(w={weight}{bytes})");
+        let charge = loop_filter(weight, bytes);
         match &expr.kind {
             // The rounds are charged at once; the list is gone when they are over.
             ExprKind::Call { kwargs, .. } => self.wrap_with(expr, &charge, |guard| guard.numbers(kwargs)),

@@ -11,7 +11,7 @@ mod message;
 mod params;
 mod snippet;
 
-pub use closure::{Closure, Snippet, SnippetLimits};
+pub use closure::{Closure, ClosureRoot, Snippet, SnippetLimits};
 pub use compiled::{CompiledPrompt, Parameter};
 pub use compiler::Compiler;
 pub use limits::RenderLimits;

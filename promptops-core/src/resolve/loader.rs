@@ -9,7 +9,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Clock, PromptName, TenantId};
 use crate::observation::Stamp;
 use crate::prompt::{Content, Lookup, Reference, Selector, Store};
-use crate::render::Compiler;
+use crate::render::{ClosureRoot, Compiler};
 
 /// Loads entries. Knows nothing of requests.
 pub(super) struct Loader {
@@ -63,10 +63,7 @@ impl Loader {
             }
         };
         let version = found.version;
-        let closure = self
-            .compiler
-            .closure(tenant, &version.prompt, Some(version.number), &version.content)
-            .await?;
+        let closure = self.compiler.closure(tenant, version.as_ref()).await?;
         let mut depends_on: Vec<(TenantId, PromptName)> =
             vec![(version.tenant.clone(), version.prompt.clone())];
         depends_on.extend(
@@ -123,10 +120,10 @@ impl Loader {
             .reference
             .parse::<Reference>()
             .map(|reference| reference.prompt)?;
-        let content = Arc::new(content);
+        let root = ClosureRoot::new(prompt.clone(), None, Arc::new(content));
         let mut compiler = self.compiler.clone();
         compiler.snippets = Arc::new(NoSnippets);
-        let closure = compiler.closure(&key.tenant, &prompt, None, &content).await?;
+        let closure = compiler.closure(&key.tenant, root).await?;
         let stamp = Stamp {
             prompt,
             version: None,

@@ -51,6 +51,15 @@ pub struct Include {
     pub bound: Vec<String>,
 }
 
+/// What a template takes from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uses {
+    /// See [`Template::variables`].
+    pub variables: Vec<Variable>,
+    /// See [`Template::includes`].
+    pub includes: Vec<Include>,
+}
+
 impl Template {
     /// The variables that are not bound by the template itself, in order of
     /// first use.
@@ -59,9 +68,27 @@ impl Template {
     /// is used after them. Included templates are not looked into.
     #[must_use]
     pub fn variables(&self) -> Vec<Variable> {
+        self.uses().variables
+    }
+
+    /// All `include` tags in source order.
+    #[must_use]
+    pub fn includes(&self) -> Vec<Include> {
+        self.uses().includes
+    }
+
+    /// [`variables`](Self::variables) and [`includes`](Self::includes), found in one walk.
+    #[must_use]
+    pub fn uses(&self) -> Uses {
         let mut walk = Walk::new();
         walk.body(&self.nodes);
-        let mut uses = walk.uses;
+        Uses {
+            variables: self.merged(walk.uses),
+            includes: self.located(walk.includes),
+        }
+    }
+
+    fn merged(&self, mut uses: Vec<(&str, VariableUse)>) -> Vec<Variable> {
         uses.sort_by_key(|(_, found)| (found.span.start, found.span.end));
 
         let mut positions = Positions::new(self.source());
@@ -85,12 +112,7 @@ impl Template {
         variables
     }
 
-    /// All `include` tags in source order.
-    #[must_use]
-    pub fn includes(&self) -> Vec<Include> {
-        let mut walk = Walk::new();
-        walk.body(&self.nodes);
-        let mut found = walk.includes;
+    fn located(&self, mut found: Vec<(&str, Span, Vec<&str>)>) -> Vec<Include> {
         found.sort_by_key(|(_, span, _)| *span);
         let mut positions = Positions::new(self.source());
         found

@@ -25,7 +25,7 @@ mod tags;
 mod walk;
 mod weight;
 
-pub use analysis::{Include, Variable, VariableUse};
+pub use analysis::{Include, Uses, Variable, VariableUse};
 pub use ast::{
     ArrayItem, BinaryOp, Branch, Comprehension, ElseBranch, Expr, ExprKind, FilterCall, For, Ident, If,
     Kwarg, Literal, LoopField, MapEntry, MapKey, Node, NodeKind, SetScope, Tag, Template, UnaryOp,

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use promptops_core::base::{PromptName, TenantId, VersionNumber};
 use promptops_core::prompt::{Content, Missing, SnippetReference, placeholder};
 use promptops_core::render::{
-    Closure, CompiledPrompt, RenderLimits, SnippetLimits, SnippetResolver, SnippetSource,
+    Closure, ClosureRoot, CompiledPrompt, RenderLimits, SnippetLimits, SnippetResolver, SnippetSource,
 };
 use promptops_core::{ErrorKind, Result};
 use serde_json::{Value, json};
@@ -563,9 +563,11 @@ fn compile(bomb: &Bomb) -> Result<CompiledPrompt> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let closure = runtime.block_on(Closure::resolve(
         &TenantId::new("acme").unwrap(),
-        &PromptName::new("bomb").unwrap(),
-        None,
-        Arc::new(bomb.content.clone()),
+        ClosureRoot::new(
+            PromptName::new("bomb").unwrap(),
+            None,
+            Arc::new(bomb.content.clone()),
+        ),
         &Texts(bomb.snippets.clone()),
         &SnippetLimits::default(),
     ))?;

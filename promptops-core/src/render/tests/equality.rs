@@ -1,12 +1,14 @@
 //! The guard changes nothing: what succeeds in plain Tera gives the same text, or one of the listed refusals.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::json;
 use tera::{Context, Tera};
 
 use crate::base::PromptName;
+use crate::prompt::Content;
 use crate::render::engine::{Engine, Origin, Source};
 use crate::render::fuel;
 use crate::render::limits::RenderLimits;
@@ -68,10 +70,11 @@ fn plain(source: &str, template: &Template) -> Option<String> {
 }
 
 fn guarded(template: &Template) -> Result<String, String> {
-    let origin = |message| Origin {
+    let origin = |text: &str| Origin {
         prompt: PromptName::new("p").unwrap(),
         version: None,
-        message,
+        message: None,
+        content: Arc::new(Content::text(text)),
     };
     let part = parse(PART).unwrap();
     let mut included = names(template);
@@ -80,12 +83,12 @@ fn guarded(template: &Template) -> Result<String, String> {
     let snippets = included.into_iter().map(|name| Source {
         name,
         template: &part,
-        origin: origin(None),
+        origin: origin(PART),
     });
     let message = Source {
         name: "#0".into(),
         template,
-        origin: origin(Some(0)),
+        origin: origin(template.source()),
     };
     let engine =
         Engine::compile(vec![message], snippets.collect()).map_err(|e| format!("does not compile: {e}"))?;

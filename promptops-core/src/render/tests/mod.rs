@@ -58,9 +58,11 @@ pub(super) fn compile_with(
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let closure = runtime.block_on(Closure::resolve(
         &TenantId::new("acme").unwrap(),
-        &PromptName::new("p").unwrap(),
-        Some(VersionNumber::new(3).unwrap()),
-        Arc::new(content),
+        ClosureRoot::new(
+            PromptName::new("p").unwrap(),
+            Some(VersionNumber::new(3).unwrap()),
+            Arc::new(content),
+        ),
         &resolver,
         &SnippetLimits::default(),
     ))?;
