@@ -18,4 +18,4 @@ pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use hash::{ClosureHash, ContentHash};
 pub use id::{DatasetName, EnvironmentName, PromptName, Tag, TenantId, VersionNumber};
 pub use page::{Page, PageRequest};
-pub use spawn::{Spawn, TokioSpawn};
+pub use spawn::{Spawn, Task, TokioSpawn};

@@ -16,7 +16,7 @@ use super::store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, S
 use crate::base::audit::{AuditAction, AuditEntry, check_reason};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{
-    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName,
+    Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn,
     TenantId,
 };
 use crate::evaluation::EvaluationStore;
@@ -39,6 +39,8 @@ pub struct Governance {
     pub compiler: Compiler,
     /// Who hears of changes.
     pub events: Arc<dyn EventBus>,
+    /// Where a change is finished whose caller stopped waiting.
+    pub spawn: Arc<dyn Spawn>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// The environments that every tenant has.

@@ -98,7 +98,8 @@ impl Builder {
         self
     }
 
-    /// Runs background work here. Default: on the tokio runtime of the thread that asks for it.
+    /// Runs background work here. Default: on the tokio runtime of the thread that asks for it, or else of the
+    /// thread that built this.
     pub fn spawn(mut self, spawn: Arc<dyn Spawn>) -> Self {
         self.spawn = Some(spawn);
         self
@@ -153,7 +154,7 @@ impl Builder {
     pub fn build(self) -> PromptOps {
         let stores = self.stores;
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let spawn = self.spawn.unwrap_or_else(|| Arc::new(TokioSpawn));
+        let spawn = self.spawn.unwrap_or_else(|| Arc::new(TokioSpawn::new()));
         let events = self.events.unwrap_or_else(|| Arc::new(LocalBus::new()));
         let snippets = self
             .snippets
@@ -168,6 +169,7 @@ impl Builder {
             store: stores.prompts.clone(),
             check: Arc::new(compiler.clone()),
             events: events.clone(),
+            spawn: spawn.clone(),
             clock: clock.clone(),
         };
         let governance = Governance {
@@ -177,6 +179,7 @@ impl Builder {
             evaluations: stores.evaluations.clone(),
             compiler: compiler.clone(),
             events: events.clone(),
+            spawn: spawn.clone(),
             clock: clock.clone(),
             defaults: defaults.into(),
         };

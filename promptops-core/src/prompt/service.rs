@@ -18,7 +18,7 @@ use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{
-    Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Tag, TenantId,
+    Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn, Tag, TenantId,
     VersionNumber,
 };
 
@@ -36,6 +36,8 @@ pub struct Authoring {
     pub check: Arc<dyn ContentCheck>,
     /// Who hears of changes.
     pub events: Arc<dyn EventBus>,
+    /// Where a change is finished whose caller stopped waiting.
+    pub spawn: Arc<dyn Spawn>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
 }

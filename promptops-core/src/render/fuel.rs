@@ -226,14 +226,11 @@ fn loop_over(value: Value, weight: u64, bytes: usize) -> TeraResult<Value> {
 }
 
 /// Weights of loops that have a filter of their own, without arguments: Tera builds a map of arguments at every call,
-/// which costs more than all the charging.
-const COMMON_WEIGHTS: [u64; 28] = [
-    2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 80, 96, 128, 160, 192,
-    256,
-];
+/// which costs more than all the charging. Few, since every compiled prompt keeps a table of all filters.
+const COMMON_WEIGHTS: [u64; 10] = [3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 
 /// The filter that charges so many steps, and bytes of memory, for each round of a loop; a common weight may be
-/// rounded up by a quarter.
+/// rounded up by half.
 pub(super) fn loop_filter(weight: u64, bytes: usize) -> String {
     match COMMON_WEIGHTS.into_iter().find(|common| *common >= weight) {
         Some(common) if bytes == 0 => format!("{LOOP}{common}"),

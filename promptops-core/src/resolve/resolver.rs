@@ -120,7 +120,7 @@ impl Resolver {
             tenant: tenant.clone(),
             reference: reference.into(),
         });
-        self.0.spawn.spawn(Box::pin(async move {
+        let _ = self.0.spawn.spawn(Box::pin(async move {
             // Whoever asks next sees the result, or the error of a load of its own.
             let _ = inner.load(&key).await;
         }));
@@ -207,7 +207,7 @@ impl Inner {
             tenant: tenant.clone(),
             reference: reference.into(),
         });
-        this.spawn.spawn(Box::pin(async move {
+        let _ = this.spawn.spawn(Box::pin(async move {
             let _refreshing = refreshing;
             // A failure is noted in the entry, which is served meanwhile.
             let _ = inner.load(&key).await;
