@@ -86,8 +86,17 @@ impl Shared {
     }
 }
 
-/// What makes two compiled prompts the same: the text, and whose it is, since errors name it.
-pub(super) type SharedKey = (ClosureHash, TenantId, PromptName, VersionNumber);
+/// What makes two compiled prompts the same: the text, and all that its errors name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct SharedKey {
+    pub(super) closure_hash: ClosureHash,
+    pub(super) owner: TenantId,
+    pub(super) prompt: PromptName,
+    pub(super) version: VersionNumber,
+    /// Who asks, where there are snippets: equal texts of two tenants' own snippets have different names and numbers,
+    /// and are none of the other's business.
+    pub(super) asking: Option<TenantId>,
+}
 
 /// What one key resolves to.
 pub(super) struct Entry {

@@ -3,13 +3,36 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::cache::{Entry, Key, Shared};
+use super::cache::{Entry, Key, Shared, SharedKey};
 use super::shelf::Shelf;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Clock, PromptName, TenantId};
 use crate::observation::Stamp;
 use crate::prompt::{Content, Lookup, Reference, Selector, Store};
 use crate::render::{ClosureRoot, Compiler};
+
+/// Why a load came to nothing.
+#[derive(Debug, Clone)]
+pub(super) enum Failure {
+    /// The store's word: what was asked for is not there (any more).
+    Gone(Error),
+    /// It could not be loaded now, though it may well be there.
+    Failed(Error),
+}
+
+impl Failure {
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Gone(error) | Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 /// Loads entries. Knows nothing of requests.
 pub(super) struct Loader {
@@ -24,21 +47,29 @@ impl Loader {
         u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Loads what a key refers to, in one store call and one more per level of snippets.
-    pub(super) async fn load(&self, key: &Key, shelf: &Mutex<Shelf>) -> Result<Entry> {
-        let reference: Reference = key.reference.parse()?;
-        let loading = self.load_reference(&key.tenant, &reference, shelf);
+    /// Loads what a key refers to, in one store call and one more per level of snippets. `began` is how many events
+    /// had been heard before: every later one may be about what the store will not say.
+    pub(super) async fn load(
+        &self,
+        key: &Key,
+        reference: &Reference,
+        began: u64,
+        shelf: &Mutex<Shelf>,
+    ) -> Result<Entry, Failure> {
+        let loading = self.load_reference(&key.tenant, reference, began, shelf);
         match tokio::time::timeout(self.timeout, loading).await {
             Ok(loaded) => loaded,
-            Err(_) => Err(Error::new(
-                ErrorKind::Unavailable,
-                format!(
-                    "the store did not answer within {} ms; try again later",
-                    self.timeout.as_millis()
-                ),
-            )
-            .with("reference", &reference)
-            .with("tenant", &key.tenant)),
+            Err(_) => Err(Failure::Failed(
+                Error::new(
+                    ErrorKind::Unavailable,
+                    format!(
+                        "the store did not answer within {} ms; try again later",
+                        self.timeout.as_millis()
+                    ),
+                )
+                .with("reference", reference)
+                .with("tenant", &key.tenant),
+            )),
         }
     }
 
@@ -46,20 +77,17 @@ impl Loader {
         &self,
         tenant: &TenantId,
         reference: &Reference,
+        began: u64,
         shelf: &Mutex<Shelf>,
-    ) -> Result<Entry> {
+    ) -> Result<Entry, Failure> {
         let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the store is asked: every event from here on may be about what it will not say.
-        let loaded_at = lock().events();
         let lookups = self.store.find(tenant, std::slice::from_ref(reference)).await?;
         let found = match lookups.into_iter().next() {
             Some(Lookup::Found(found)) => found,
-            Some(Lookup::Missing(missing)) => return Err(missing.error(tenant, reference)),
+            Some(Lookup::Missing(missing)) => return Err(Failure::Gone(missing.error(tenant, reference))),
             None => {
-                return Err(Error::new(
-                    ErrorKind::Backend,
-                    "the store answered nothing where a version was asked for",
-                ));
+                let what = "the store answered nothing where a version was asked for";
+                return Err(Failure::Failed(Error::new(ErrorKind::Backend, what)));
             }
         };
         let version = found.version;
@@ -90,12 +118,13 @@ impl Loader {
                 _ => None,
             },
         };
-        let shared_key = (
-            closure.hash,
-            version.tenant.clone(),
-            version.prompt.clone(),
-            version.number,
-        );
+        let shared_key = SharedKey {
+            closure_hash: closure.hash,
+            owner: version.tenant.clone(),
+            prompt: version.prompt.clone(),
+            version: version.number,
+            asking: (!closure.snippets.is_empty()).then(|| tenant.clone()),
+        };
         let known = lock().shared(&shared_key);
         let shared = match known {
             Some(shared) => shared,
@@ -109,21 +138,24 @@ impl Loader {
             stamp,
             found.revision,
             depends_on.into(),
-            loaded_at,
+            began,
             self.now_ms(),
         ))
     }
 
     /// Makes an entry of a caller's own content, which may include nothing.
-    pub(super) async fn fallback(&self, key: &Key, content: Content, cause: Error) -> Result<Entry> {
-        let prompt = key
-            .reference
-            .parse::<Reference>()
-            .map(|reference| reference.prompt)?;
+    pub(super) async fn fallback(
+        &self,
+        tenant: &TenantId,
+        reference: &Reference,
+        content: Content,
+        cause: Error,
+    ) -> Result<Entry> {
+        let prompt = reference.prompt.clone();
         let root = ClosureRoot::new(prompt.clone(), None, Arc::new(content));
         let mut compiler = self.compiler.clone();
         compiler.snippets = Arc::new(NoSnippets);
-        let closure = compiler.closure(&key.tenant, root).await?;
+        let closure = compiler.closure(tenant, root).await?;
         let stamp = Stamp {
             prompt,
             version: None,

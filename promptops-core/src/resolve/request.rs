@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use serde::Serialize;
 
 use super::answer::{Answer, Resolved};
-use super::resolver::{Resolver, not_warm};
+use super::resolver::Resolver;
 use crate::base::TenantId;
 use crate::base::error::Result;
 use crate::prompt::Content;
@@ -53,15 +53,11 @@ impl<'a> Resolve<'a> {
     /// stale is loaded behind.
     ///
     /// # Errors
-    /// [`Unavailable`](crate::ErrorKind::Unavailable) when nothing is known yet.
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) when nothing is known yet; how the last load failed, such as
+    /// [`NotFound`](crate::ErrorKind::NotFound); [`Invalid`](crate::ErrorKind::Invalid) for a text that is no
+    /// reference.
     pub fn try_now(self) -> Result<Resolved> {
-        match self.resolver.warm(self.tenant, self.reference) {
-            Some(resolved) => Ok(resolved),
-            None => {
-                self.resolver.load_behind(self.tenant, self.reference);
-                Err(not_warm(self.tenant, self.reference))
-            }
-        }
+        self.resolver.now_or_later(self.tenant, self.reference)
     }
 }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::answer::Resolved;
 use super::cache::{Entries, Entry, Key, KeyRef};
-use super::loader::Loader;
+use super::loader::{Failure, Loader};
 use super::settings::ResolveSettings;
-use super::shelf::{Shelf, Touched};
+use super::shelf::{Flight, Shelf, Touched};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Change, Clock, Event, EventBus, EventListener, Spawn, TenantId};
-use crate::prompt::{Content, Store};
+use crate::prompt::{Content, Reference, Store};
 use crate::render::Compiler;
 
 /// Resolves references for all tenants. Shared by all their handles.
@@ -87,7 +87,7 @@ impl Resolver {
 
     /// What is known, without waiting: fresh, or marked stale while it is refreshed behind. `None` when nothing is
     /// known yet.
-    pub(super) fn warm(&self, tenant: &TenantId, reference: &str) -> Option<Resolved> {
+    fn warm(&self, tenant: &TenantId, reference: &str) -> Option<Resolved> {
         match self.0.warm(tenant, reference) {
             Warm::Ready(resolved) => Some(resolved),
             Warm::Invalid(entry) => Some(self.stale(tenant, reference, entry)),
@@ -113,17 +113,39 @@ impl Resolver {
         }
     }
 
-    /// Starts loading a key behind the caller's back.
-    pub(super) fn load_behind(&self, tenant: &TenantId, reference: &str) {
-        let inner = Arc::clone(&self.0);
+    /// What is known without waiting, or why nothing is: for who cannot wait. Starts to load what is missing.
+    pub(super) fn now_or_later(&self, tenant: &TenantId, reference: &str) -> Result<Resolved> {
+        if let Some(resolved) = self.warm(tenant, reference) {
+            return Ok(resolved);
+        }
+        let parsed: Reference = reference.parse()?;
         let key = Arc::new(Key {
             tenant: tenant.clone(),
             reference: reference.into(),
         });
-        let _ = self.0.spawn.spawn(Box::pin(async move {
-            // Whoever asks next sees the result, or the error of a load of its own.
-            let _ = inner.load(&key).await;
-        }));
+        let (failure, in_flight) = {
+            let shelf = self.0.shelf();
+            (shelf.failure(&key).cloned(), shelf.is_in_flight(&key))
+        };
+        let may_load = !in_flight
+            && failure
+                .as_ref()
+                .is_none_or(|(_, at)| self.0.loader.now_ms() >= *at);
+        let loading = in_flight || (may_load && self.load_behind(key, parsed));
+        Err(match failure {
+            Some((failure, _)) => failure.into_error(),
+            None => not_warm(tenant, reference, loading),
+        })
+    }
+
+    /// Starts loading a key behind the caller's back; says whether something runs it.
+    fn load_behind(&self, key: Arc<Key>, reference: Reference) -> bool {
+        let inner = Arc::clone(&self.0);
+        let task = Box::pin(async move {
+            // Whoever asks next sees the result, or how it failed.
+            let _ = inner.load(&key, &reference).await;
+        });
+        self.0.spawn.spawn(task).is_ok()
     }
 
     /// Asks the store where the cache cannot answer; falls back to the last known good, then to the fallback.
@@ -140,20 +162,29 @@ impl Resolver {
             Warm::Invalid(entry) => Some(entry),
             Warm::Absent => None,
         };
+        let parsed: Reference = reference.parse()?;
         let key = Arc::new(Key {
             tenant: tenant.clone(),
             reference: reference.into(),
         });
-        match (self.0.load(&key).await, last_known, fallback) {
-            (Ok(entry), _, _) => Ok(Resolved::fresh(entry)),
-            (Err(error), Some(entry), _) if !error.is_not_found() => {
+        let failure = match self.0.failed_lately(&key) {
+            Some(failure) => failure,
+            None => match self.0.load(&key, &parsed).await {
+                Ok(entry) => return Ok(Resolved::fresh(entry)),
+                Err(failure) => failure,
+            },
+        };
+        match (failure, last_known, fallback) {
+            (Failure::Failed(_), Some(entry), _) => {
                 let age = entry.age(self.0.loader.now_ms());
                 Ok(Resolved::stale(entry, age))
             }
-            (Err(error), _, Some(content)) if error.is_not_found() || error.is_retryable() => Ok(
-                Resolved::fresh(Arc::new(self.0.loader.fallback(&key, content, error).await?)),
-            ),
-            (Err(error), _, _) => Err(error),
+            (failure, _, Some(content)) => {
+                let cause = failure.into_error();
+                let entry = self.0.loader.fallback(tenant, &parsed, content, cause).await?;
+                Ok(Resolved::fresh(Arc::new(entry)))
+            }
+            (failure, _, None) => Err(failure.into_error()),
         }
     }
 
@@ -202,30 +233,55 @@ impl Inner {
         let Some(refreshing) = entry.begin_refresh() else {
             return;
         };
+        // It was loaded by this text, which is a reference therefore.
+        let Ok(parsed) = reference.parse::<Reference>() else {
+            return;
+        };
         let inner = Arc::clone(this);
         let key = Arc::new(Key {
             tenant: tenant.clone(),
             reference: reference.into(),
         });
-        let _ = this.spawn.spawn(Box::pin(async move {
+        let task = Box::pin(async move {
             let _refreshing = refreshing;
             // A failure is noted in the entry, which is served meanwhile.
-            let _ = inner.load(&key).await;
-        }));
+            let _ = inner.load(&key, &parsed).await;
+        });
+        // Where nothing can run it, the next request tries again.
+        let _ = this.spawn.spawn(task);
+    }
+
+    /// How the last load of a key of which nothing is known failed, as long as it is not to be tried again. What is
+    /// gone is always asked for anew: somebody may have made it in another process.
+    fn failed_lately(&self, key: &Key) -> Option<Failure> {
+        match self.shelf().failure(key) {
+            Some((failure @ Failure::Failed(_), retry_at)) if self.loader.now_ms() < *retry_at => {
+                Some(failure.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Loads a key, together with everybody else who wants it now.
-    async fn load(self: &Arc<Self>, key: &Arc<Key>) -> Result<Arc<Entry>> {
+    async fn load(self: &Arc<Self>, key: &Arc<Key>, reference: &Reference) -> Result<Arc<Entry>, Failure> {
         let flight = self.shelf().flight(key);
+        let waiting = Waiting {
+            inner: self,
+            key,
+            flight,
+        };
         // Who comes second waits; should the first be cancelled, the next one loads.
-        let result = flight.get_or_init(|| self.load_alone(key)).await.clone();
-        self.shelf().land(key, &flight);
-        result
+        waiting
+            .flight
+            .get_or_init(|| self.load_alone(key, reference))
+            .await
+            .clone()
     }
 
-    async fn load_alone(&self, key: &Arc<Key>) -> Result<Arc<Entry>> {
+    async fn load_alone(&self, key: &Arc<Key>, reference: &Reference) -> Result<Arc<Entry>, Failure> {
         self.loads.fetch_add(1, Ordering::Relaxed);
-        match self.loader.load(key, &self.shelf).await {
+        let began = self.shelf().events();
+        match self.loader.load(key, reference, began, &self.shelf).await {
             Ok(entry) => {
                 let entry = Arc::new(entry);
                 let mut shelf = self.shelf();
@@ -237,22 +293,27 @@ impl Inner {
                 self.evictions.fetch_add(evicted, Ordering::Relaxed);
                 Ok(entry)
             }
-            Err(error) => {
+            Err(failure) => {
                 self.failed_loads.fetch_add(1, Ordering::Relaxed);
-                if error.is_not_found() {
-                    // The store's word: what was known is not there any more.
-                    self.shelf().remove(key, &self.entries);
-                } else {
-                    let retry_after =
-                        u64::try_from(self.settings.retry_after.as_millis()).unwrap_or(u64::MAX);
-                    let retry_at = self.loader.now_ms().saturating_add(retry_after);
-                    if let Some(entry) = self.entries.pin().get(key) {
-                        entry.failed(error.clone(), retry_at);
-                    }
-                }
-                Err(error)
+                let retry_after = u64::try_from(self.settings.retry_after.as_millis()).unwrap_or(u64::MAX);
+                let retry_at = self.loader.now_ms().saturating_add(retry_after);
+                self.shelf().fail(key, &failure, began, retry_at, &self.entries);
+                Err(failure)
             }
         }
+    }
+}
+
+/// Somebody who waits for a load. Dropped when it is done, and when the wait is given up.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    key: &'a Arc<Key>,
+    flight: Flight,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.inner.shelf().leave(self.key, &self.flight);
     }
 }
 
@@ -279,11 +340,14 @@ impl fmt::Debug for Resolver {
 }
 
 /// The error for who cannot wait when nothing is known yet.
-pub(super) fn not_warm(tenant: &TenantId, reference: &str) -> Error {
-    Error::new(
-        ErrorKind::Unavailable,
-        "nothing is known of this reference yet; it is being loaded: try again, or await `resolve` once before",
-    )
-    .with("reference", reference)
-    .with("tenant", tenant)
+fn not_warm(tenant: &TenantId, reference: &str, loading: bool) -> Error {
+    let what = if loading {
+        "nothing is known of this reference yet; it is being loaded: try again, or await `resolve` once before"
+    } else {
+        "nothing is known of this reference yet, and no runtime is at hand to load it: await `resolve` once before, or \
+         build `PromptOps` on the runtime's thread"
+    };
+    Error::new(ErrorKind::Unavailable, what)
+        .with("reference", reference)
+        .with("tenant", tenant)
 }

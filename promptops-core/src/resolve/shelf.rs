@@ -8,14 +8,16 @@ use std::sync::{Arc, Weak};
 use tokio::sync::OnceCell;
 
 use super::cache::{Entries, Entry, Key, Shared, SharedKey};
-use crate::base::error::Result;
+use super::loader::Failure;
 use crate::base::{PromptName, TenantId};
 
 /// One load, awaited by everybody who wants its key.
-pub(super) type Flight = Arc<OnceCell<Result<Arc<Entry>>>>;
+pub(super) type Flight = Arc<OnceCell<Result<Arc<Entry>, Failure>>>;
 
 /// Events remembered for loads under way. A load that began before the oldest counts as touched.
 const JOURNAL: usize = 256;
+/// Failed loads remembered of keys of which nothing else is known; more are forgotten all at once.
+const FAILURES: usize = 1_024;
 
 /// What a reference takes beside the prompt that it shares: key, entry, and their places here and in the map; see the
 /// memory bench.
@@ -38,6 +40,8 @@ pub(super) struct Shelf {
     /// Events heard so far.
     events: u64,
     flights: HashMap<Arc<Key>, Flight, ahash::RandomState>,
+    /// Failed loads of keys of which nothing else is known, and when each may be tried again.
+    failures: HashMap<Arc<Key>, (Failure, u64), ahash::RandomState>,
     shared: HashMap<SharedKey, Weak<Shared>, ahash::RandomState>,
     sweep_at: usize,
     /// Bytes of the entries of the map and of the compiled prompts that they use, each prompt once. Counted when entries come and go
@@ -61,13 +65,25 @@ impl Shelf {
         Arc::clone(self.flights.entry(Arc::clone(key)).or_default())
     }
 
-    /// Ends a load, unless another has begun since.
-    pub(super) fn land(&mut self, key: &Arc<Key>, flight: &Flight) {
+    pub(super) fn is_in_flight(&self, key: &Key) -> bool {
+        self.flights.contains_key(key)
+    }
+
+    /// Somebody stops waiting for a load: it ends when it is done or nobody else waits, unless another has begun since.
+    pub(super) fn leave(&mut self, key: &Arc<Key>, flight: &Flight) {
+        // The map's and the caller's own.
+        const NOBODY_ELSE: usize = 2;
         if let MapEntry::Occupied(current) = self.flights.entry(Arc::clone(key))
             && Arc::ptr_eq(current.get(), flight)
+            && (flight.initialized() || Arc::strong_count(flight) <= NOBODY_ELSE)
         {
             current.remove();
         }
+    }
+
+    /// How the last load of this key failed, and when it may be tried again.
+    pub(super) fn failure(&self, key: &Key) -> Option<&(Failure, u64)> {
+        self.failures.get(key)
     }
 
     /// The compiled prompt that is kept for this key already.
@@ -97,6 +113,7 @@ impl Shelf {
         }
         self.journal.push_back(touched.clone());
         self.flights.clear();
+        self.failures.clear();
         let entries = entries.pin();
         match touched {
             Touched::Prompt(tenant, prompt) => {
@@ -115,9 +132,9 @@ impl Shelf {
         }
     }
 
-    /// Whether anything that the entry rests on changed since its load began.
-    fn was_touched(&self, key: &Key, entry: &Entry) -> bool {
-        let missed = (self.events - entry.loaded_at) as usize;
+    /// Whether anything that this rests on changed since so many events had been heard.
+    fn was_touched(&self, key: &Key, depends_on: &[(TenantId, PromptName)], since: u64) -> bool {
+        let missed = (self.events - since) as usize;
         if missed > self.journal.len() {
             return true;
         }
@@ -126,18 +143,48 @@ impl Shelf {
             .rev()
             .take(missed)
             .any(|touched| match touched {
-                Touched::Prompt(tenant, prompt) => entry
-                    .depends_on
-                    .iter()
-                    .any(|(of, name)| of == tenant && name == prompt),
+                Touched::Prompt(tenant, prompt) => {
+                    depends_on.iter().any(|(of, name)| of == tenant && name == prompt)
+                }
                 Touched::Tenant(tenant) => key.tenant == *tenant,
                 Touched::Everything => true,
             })
     }
 
+    /// Notes a failed load that began when so many events had been heard. What is known is served on, but for what
+    /// the store says is gone; a load that was overtaken by a change says nothing.
+    pub(super) fn fail(
+        &mut self,
+        key: &Arc<Key>,
+        failure: &Failure,
+        began: u64,
+        retry_at_ms: u64,
+        entries: &Entries,
+    ) {
+        let known = entries.pin().get(key).cloned();
+        let Some(entry) = known else {
+            if began == self.events {
+                if self.failures.len() >= FAILURES {
+                    self.failures.clear();
+                }
+                self.failures
+                    .insert(Arc::clone(key), (failure.clone(), retry_at_ms));
+            }
+            return;
+        };
+        if entry.loaded_at > began || self.was_touched(key, &entry.depends_on, began) {
+            return;
+        }
+        match failure {
+            Failure::Gone(_) => self.remove(key, entries),
+            Failure::Failed(error) => entry.failed(error.clone(), retry_at_ms),
+        }
+    }
+
     /// Puts a loaded entry into the map, unless a later load was faster.
     pub(super) fn insert(&mut self, key: &Arc<Key>, entry: &Arc<Entry>, entries: &Entries) {
-        if self.was_touched(key, entry) {
+        self.failures.remove(key);
+        if self.was_touched(key, &entry.depends_on, entry.loaded_at) {
             entry.invalidate();
         }
         let map = entries.pin();

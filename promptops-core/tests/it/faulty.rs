@@ -24,6 +24,8 @@ pub enum Mode {
     Hangs,
     /// They read, and then wait for [`Faulty::release`] before they answer.
     Waits,
+    /// They wait for [`Faulty::release`], and then fail.
+    WaitsAndFails,
     /// They say that what they found was changed.
     Corrupt,
 }
@@ -77,6 +79,10 @@ impl Store for Faulty {
         }
         if mode == Mode::Corrupt as u8 {
             return Err(Error::new(ErrorKind::Corrupt, "the stored content was changed"));
+        }
+        if mode == Mode::WaitsAndFails as u8 {
+            self.gate.acquire().await.unwrap().forget();
+            return Err(Error::new(ErrorKind::Unavailable, "the database went down"));
         }
         if mode == Mode::Hangs as u8 {
             std::future::pending::<()>().await;

@@ -475,9 +475,164 @@ async fn a_changed_row_is_an_error_and_never_data() {
         acme.resolve("triage").await.unwrap_err().kind(),
         ErrorKind::Corrupt
     );
+    let fallback = acme.resolve("triage").fallback("x").await.unwrap();
+    assert_eq!(fallback.failure().unwrap().kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_failing_key_is_tried_again_after_a_pause_and_not_at_every_request() {
+    let World {
+        store, acme, clock, ..
+    } = world();
+    save(&acme, "triage", "one").await;
+    store.set(Mode::Fails);
+    let before = store.finds();
+    for _ in 0..100 {
+        assert!(acme.resolve("triage").await.unwrap_err().is_retryable());
+    }
+    assert_eq!(store.finds(), before + 1);
+    store.set(Mode::Works);
+    clock.advance(Duration::from_secs(2));
+    assert_eq!(text(&acme, "triage").await, "one");
+}
+
+#[tokio::test]
+async fn a_failure_that_began_before_a_promotion_does_not_hide_it() {
+    let World {
+        store, acme, clock, ..
+    } = world();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    promote(&acme, &v1, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "one");
+    clock.advance(Duration::from_secs(61));
+    store.set(Mode::WaitsAndFails);
+    acme.resolve("triage@production").await.unwrap();
+    settle().await;
+    // The refresh is under way and will fail; meanwhile a promotion succeeds.
+    promote(&acme, &v2, "production").await;
+    store.release();
+    settle().await;
+    store.set(Mode::Works);
+    assert_eq!(text(&acme, "triage@production").await, "two");
+}
+
+#[tokio::test]
+async fn a_snippet_that_is_gone_leaves_the_last_known_good() {
+    let World { acme, .. } = world();
+    let safety = save(&acme, "safety", "Be safe.").await;
+    promote(&acme, &safety, "production").await;
+    let triage = save(
+        &acme,
+        "triage",
+        "{% include \"safety@production\" %} {% include \"safety\" %}",
+    )
+    .await;
+    promote(&acme, &triage, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "Be safe. Be safe.");
+    let next = acme
+        .prompts()
+        .save(
+            "safety",
+            Draft::chat([promptops_core::prompt::user("x")]).by("ana"),
+        )
+        .await
+        .unwrap();
+    // A chat cannot be included: the prompt could not be loaded any more.
+    acme.prompts().activate(&next, &ana()).await.unwrap();
+    let resolved = acme.resolve("triage@production").await.unwrap();
+    assert!(resolved.staleness().is_some());
+    assert!(
+        resolved
+            .failure()
+            .unwrap()
+            .to_string()
+            .contains("only text prompts can be included")
+    );
+}
+
+#[tokio::test]
+async fn loads_that_nobody_waits_for_any_more_leave_nothing_behind() {
+    let World { store, acme, .. } = world();
+    save(&acme, "triage", "one").await;
+    store.set(Mode::Hangs);
+    for _ in 0..100 {
+        let waited = tokio::time::timeout(Duration::ZERO, async { acme.resolve("triage").await }).await;
+        assert!(waited.is_err());
+    }
+    store.set(Mode::Works);
+    let before = store.finds();
     assert_eq!(
-        acme.resolve("triage").fallback("x").await.unwrap_err().kind(),
-        ErrorKind::Corrupt
+        text(&acme, "triage").await,
+        "one",
+        "an abandoned load is not waited for"
+    );
+    assert_eq!(store.finds(), before + 1);
+}
+
+#[tokio::test]
+async fn errors_name_the_asking_tenants_own_snippets() {
+    let World { ops, .. } = world();
+    let shared = ops.tenant("shared").unwrap();
+    save(&shared, "safety", "x").await;
+    let triage = save(&shared, "triage", "{% include \"safety\" %}").await;
+    promote(&shared, &triage, "production").await;
+    for (kid, filler) in [("kid1", 6), ("kid2", 0)] {
+        ops.tenants()
+            .set_parent(kid, Some("shared"), &ana())
+            .await
+            .unwrap();
+        let kid = ops.tenant(kid).unwrap();
+        for i in 0..filler {
+            save(&kid, "safety", &format!("{i}")).await;
+        }
+        save(&kid, "safety", "{{ a.b }}").await;
+        let error = kid
+            .resolve("triage@production")
+            .render(&serde_json::json!({"a": {}}))
+            .await
+            .unwrap_err();
+        assert_eq!(error.location().unwrap().version, Some(filler + 1), "{error}");
+    }
+}
+
+#[test]
+fn try_resolve_loads_on_the_runtime_that_the_builder_knew() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (ops, acme) = runtime.block_on(async {
+        let ops = PromptOps::builder(MemoryBackend::new()).build();
+        let acme = ops.tenant("acme").unwrap();
+        save(&acme, "triage", "one").await;
+        (ops, acme)
+    });
+    // This thread has no runtime.
+    let resolve = |reference: &str| {
+        for _ in 0..1_000 {
+            match acme.try_resolve(reference) {
+                Err(error) if error.is_retryable() => std::thread::sleep(Duration::from_millis(1)),
+                result => return result,
+            }
+        }
+        panic!("{reference} was never loaded");
+    };
+    assert_eq!(
+        resolve("triage").unwrap().render(&()).unwrap().text(),
+        Some("one")
+    );
+    assert!(resolve("unknown").unwrap_err().is_not_found());
+    assert_eq!(
+        acme.try_resolve("Not A Reference!").unwrap_err().kind(),
+        ErrorKind::Invalid
+    );
+    let loads = ops.cache_stats().loads;
+    for _ in 0..100 {
+        acme.try_resolve("unknown").unwrap_err();
+    }
+    assert!(
+        ops.cache_stats().loads <= loads + 1,
+        "what failed is not tried again at every call"
     );
 }
 
