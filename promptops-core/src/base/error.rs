@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
+use super::id::PromptName;
+
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -93,7 +95,7 @@ impl fmt::Display for Unmet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The prompt (or snippet) whose template is meant.
-    pub prompt: String,
+    pub prompt: PromptName,
     /// Its version number; `None` while the version is not saved yet.
     pub version: Option<u32>,
     /// Index of the message among the chat's items, from 0 (shown from 1); `None` for a text prompt.
@@ -106,7 +108,7 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.prompt)?;
+        self.prompt.fmt(f)?;
         if let Some(version) = self.version {
             write!(f, " v{version}")?;
         }
@@ -307,7 +309,7 @@ mod tests {
              (environment: production)"
         );
         let error = Error::new(ErrorKind::Template, "variable `x` is missing").at(Location {
-            prompt: "a/b".into(),
+            prompt: PromptName::new("a/b").unwrap(),
             version: Some(3),
             message: Some(1),
             line: 2,

@@ -62,7 +62,7 @@ impl ContentAnalysis {
             placeholders: Vec::new(),
         };
         let at = |message: Option<usize>, position: Position| Location {
-            prompt: prompt.to_string(),
+            prompt: prompt.clone(),
             version: version.map(VersionNumber::get),
             message,
             line: position.line,

@@ -49,7 +49,7 @@ impl Origin {
 
     fn at(&self, position: Position) -> Location {
         Location {
-            prompt: self.prompt.to_string(),
+            prompt: self.prompt.clone(),
             version: self.version.map(VersionNumber::get),
             message: self.message,
             line: position.line,
@@ -69,7 +69,8 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Engine {
     tera: Tera,
-    entries: HashMap<String, Entry>,
+    /// Few, and looked for by name in errors mostly.
+    entries: Box<[(Box<str>, Entry)]>,
     bytes: usize,
 }
 
@@ -97,7 +98,7 @@ impl Engine {
             let cost = guard::costs(snippet.template, &costs);
             costs.insert(snippet.name.clone(), cost);
         }
-        let mut entries = HashMap::new();
+        let mut entries = Vec::new();
         let mut sources: Vec<(String, String)> = Vec::new();
         let mut bytes = 0;
         let captured_snippets = snippets.into_iter().map(|snippet| (snippet, captured));
@@ -111,13 +112,13 @@ impl Engine {
                 insertions,
                 costs: guard::costs(source.template, &costs),
             };
-            entries.insert(source.name.clone(), entry);
+            entries.push((source.name.as_str().into(), entry));
             sources.push((source.name, text));
         }
         let mut tera = base().clone();
         let mut engine = Self {
             tera: Tera::default(),
-            entries,
+            entries: entries.into(),
             bytes: bytes + ENGINE_BASE_BYTES,
         };
         tera.add_raw_templates(sources.iter().map(|(name, text)| (name.as_str(), text.as_str())))
@@ -135,7 +136,7 @@ impl Engine {
         left: usize,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        if let Some(entry) = self.entries.get(name) {
+        if let Some(entry) = self.entry(name) {
             // What it costs beside its loops: snippets that include snippets many times over need none.
             fuel::spend_steps(entry.costs.weight)
                 .and_then(|()| fuel::spend_scratch(entry.costs.captured))
@@ -155,6 +156,13 @@ impl Engine {
         })
     }
 
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .find(|(known, _)| **known == *name)
+            .map(|(_, entry)| entry)
+    }
+
     /// About how many bytes it keeps.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
@@ -168,7 +176,7 @@ impl Engine {
                     "the rendered text is longer than {limit} bytes; shorten the values or raise the limit"
                 ),
             );
-            return match self.entries.get(name) {
+            return match self.entry(name) {
                 Some(entry) => error.at(entry.origin.at(Position { line: 1, column: 1 })),
                 None => error,
             };
@@ -177,7 +185,7 @@ impl Engine {
         else {
             return Error::new(ErrorKind::Template, without_values(&error.to_string()));
         };
-        let Some(entry) = self.entries.get(report.filename()) else {
+        let Some(entry) = self.entry(report.filename()) else {
             return Error::new(ErrorKind::Template, without_values(report.message()));
         };
         let original = entry.origin.source();

@@ -51,32 +51,56 @@ const PART_BYTES: usize = 64;
 /// Bytes that a map in a comprehension's element keeps beside its parts.
 const MAP_BYTES: usize = 160;
 
-/// What was put into a template, in order of place: leads from the guarded source back to the original.
+/// What was put into a template, in order of place: leads from the guarded source back to the original. Kept with every
+/// compiled prompt, so that it is small.
 #[derive(Debug)]
-pub(super) struct Insertions(Vec<Insertion>);
+pub(super) struct Insertions(Box<[Put]>);
 
+#[derive(Debug, Clone, Copy)]
+struct Put {
+    /// Where it was put, as an offset into the original.
+    at: u32,
+    /// Bytes that were put there.
+    len: u32,
+    /// The path that a missing value here is reported by; empty when there is none.
+    path: (u32, u32),
+}
+
+/// Something to put into a template.
 #[derive(Debug)]
 struct Insertion {
-    /// Where it was put, as an offset into the original.
     at: usize,
     text: String,
-    /// The path that a missing value here is reported by.
     path: Option<Span>,
 }
 
 impl Insertions {
+    fn of(insertions: &[Insertion]) -> Self {
+        // Sources are far shorter than this can say; see the parser's limits.
+        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let put = |insertion: &Insertion| Put {
+            at: short(insertion.at),
+            len: short(insertion.text.len()),
+            path: insertion
+                .path
+                .map_or((0, 0), |span| (short(span.start), short(span.end))),
+        };
+        Self(insertions.iter().map(put).collect())
+    }
+
     /// The place in the original of an offset into the guarded source.
     pub(super) fn original_offset(&self, guarded: usize) -> usize {
         let mut shift = 0;
-        for insertion in &self.0 {
-            if insertion.at + shift >= guarded {
+        for put in &self.0 {
+            let (at, len) = (put.at as usize, put.len as usize);
+            if at + shift >= guarded {
                 break;
             }
             // Inside of what was put in: the place where it was put.
-            if guarded < insertion.at + shift + insertion.text.len() {
-                return insertion.at;
+            if guarded < at + shift + len {
+                return at;
             }
-            shift += insertion.text.len();
+            shift += len;
         }
         guarded - shift
     }
@@ -84,22 +108,20 @@ impl Insertions {
     /// The path, and its place, that a filter put in at this offset of the guarded source checks.
     pub(super) fn checked_path(&self, guarded: usize) -> Option<Span> {
         let mut shift = 0;
-        for insertion in &self.0 {
-            let start = insertion.at + shift;
-            if guarded >= start && guarded < start + insertion.text.len() {
-                return insertion.path;
+        for put in &self.0 {
+            let (start, len) = (put.at as usize + shift, put.len as usize);
+            if guarded >= start && guarded < start + len {
+                let (start, end) = (put.path.0 as usize, put.path.1 as usize);
+                return (start < end).then_some(Span { start, end });
             }
-            shift += insertion.text.len();
+            shift += len;
         }
         None
     }
 
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
-        self.0
-            .iter()
-            .map(|insertion| insertion.text.capacity() + size_of::<Insertion>())
-            .sum()
+        size_of_val(&*self.0)
     }
 }
 
@@ -270,7 +292,7 @@ pub(super) fn guard(
         done = insertion.at;
     }
     source.push_str(template.source().get(done..).unwrap_or_default());
-    (source, Insertions(insertions))
+    (source, Insertions::of(&insertions))
 }
 
 struct Guard<'a> {
