@@ -388,7 +388,7 @@ fn without_values(message: &str) -> String {
 }
 
 /// What an engine keeps beside its templates, and per byte of their source; see the memory bench.
-const ENGINE_BASE_BYTES: usize = 10 << 10;
+const ENGINE_BASE_BYTES: usize = 8 << 10;
 const ENGINE_BYTES_PER_SOURCE_BYTE: usize = 5;
 
 struct Bounded<'a> {

@@ -227,13 +227,22 @@ fn loop_over(value: Value, weight: u64, bytes: usize) -> TeraResult<Value> {
 
 /// Weights of loops that have a filter of their own, without arguments: Tera builds a map of arguments at every call,
 /// which costs more than all the charging. Few, since every compiled prompt keeps a table of all filters.
-const COMMON_WEIGHTS: [u64; 10] = [3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+const COMMON_LOOPS: [(u64, &str); 8] = [
+    (4, "__loop4"),
+    (8, "__loop8"),
+    (12, "__loop12"),
+    (16, "__loop16"),
+    (24, "__loop24"),
+    (32, "__loop32"),
+    (48, "__loop48"),
+    (64, "__loop64"),
+];
 
-/// The filter that charges so many steps, and bytes of memory, for each round of a loop; a common weight may be
-/// rounded up by half.
+/// The filter that charges so many steps, and bytes of memory, for each round of a loop; a small weight is
+/// rounded up.
 pub(super) fn loop_filter(weight: u64, bytes: usize) -> String {
-    match COMMON_WEIGHTS.into_iter().find(|common| *common >= weight) {
-        Some(common) if bytes == 0 => format!("{LOOP}{common}"),
+    match COMMON_LOOPS.into_iter().find(|(common, _)| *common >= weight) {
+        Some((_, filter)) if bytes == 0 => filter.to_owned(),
         _ => format!("{LOOP}(w={weight}, b={bytes})"),
     }
 }
@@ -401,11 +410,10 @@ pub(super) fn register(tera: &mut Tera) {
         let bytes = kwargs.get::<usize>("b")?.unwrap_or(0);
         loop_over(value, kwargs.get::<u64>("w")?.unwrap_or(1), bytes)
     });
-    for weight in COMMON_WEIGHTS {
-        tera.register_filter(
-            format!("{LOOP}{weight}"),
-            move |value: Value, _: Kwargs, _: &State<'_>| loop_over(value, weight, 0),
-        );
+    for (weight, filter) in COMMON_LOOPS {
+        tera.register_filter(filter, move |value: Value, _: Kwargs, _: &State<'_>| {
+            loop_over(value, weight, 0)
+        });
     }
     tera.register_filter(READ, read);
     tera.register_filter(COPY, copy);

@@ -240,7 +240,7 @@ fn the_guard_puts_in_what_its_table_says() {
         ),
         (
             "{% for i in a %}x{% endfor %}",
-            "{% for i in (a | __loop3) %}x{% endfor %}",
+            "{% for i in (a | __loop4) %}x{% endfor %}",
         ),
         ("{{ a ~ 'x' ~ b }}", "{{ (a | __text) ~ 'x' ~ (b | __text) }}"),
         (
