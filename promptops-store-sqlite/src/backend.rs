@@ -123,8 +123,9 @@ impl SqliteBackend {
         })))
     }
 
-    /// Does everything asked for so far, closes the file and ends the threads; calls through other clones fail from
-    /// now on.
+    /// Does everything asked for so far, closes the file and ends the threads. From now on calls through other clones
+    /// are [`Unavailable`](ErrorKind::Unavailable): what resolves through one goes on with what it has kept, and with
+    /// fallbacks.
     pub async fn close(self) {
         // An error means that it was stopped before.
         let _ = self.0.writer.send(Message::Stop).await;
@@ -185,10 +186,11 @@ async fn submit<T: Send + 'static>(
     answer.await.unwrap_or_else(|_| Err(closed()))
 }
 
+/// Unavailable, although this handle will not come back: who only reads goes on with what it has, and has been told.
 fn closed() -> Error {
     Error::new(
-        ErrorKind::Backend,
-        "the SQLite backend was closed; open the database again",
+        ErrorKind::Unavailable,
+        "the SQLite backend was closed by the host; open the database again",
     )
 }
 
@@ -330,7 +332,14 @@ mod tests {
             .await
             .unwrap();
         let done = queued.join_all().await.into_iter().filter(Result::is_ok).count();
-        assert_eq!(other.read(tenants).await.unwrap_err().kind(), ErrorKind::Backend);
+        let refused = [
+            other.read(tenants).await.unwrap_err(),
+            other.write(Durability::Machine, tenants).await.unwrap_err(),
+        ];
+        for error in refused {
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.message().contains("was closed"), "{error}");
+        }
         tokio::time::timeout(Duration::from_secs(10), other.close())
             .await
             .unwrap();

@@ -11,18 +11,22 @@ use crate::convert::{stored, unsigned};
 use crate::error::Result;
 use crate::prompt::{VersionRow, version_columns};
 
-/// One join for each way of selecting a version: the tenant's own prompt, else its parent's; what the selector needs;
-/// the version. A known tenant always gives exactly one row, whose NULLs say what is missing.
+/// One join for each way of selecting a version: the tenant's own prompt and what the selector needs of it; the
+/// parent's only where `$own` is NULL, which is when the tenant's own cannot answer; the version. A known tenant always
+/// gives exactly one row, whose NULLs say what is missing, and whose parent's name is NULL when the answer is its own.
 macro_rules! lookup {
-    ($revision:literal, $joins:literal) => {
+    ($revision:literal, $own_joins:literal, $own:literal, $joins:literal) => {
         concat!(
             "SELECT coalesce(own.id, inherited.id), parent.name, ",
             $revision,
             ", ",
             version_columns!(),
             " FROM promptops_tenant tenant
-            LEFT JOIN promptops_prompt own ON own.tenant = tenant.id AND own.name = ?2
-            LEFT JOIN promptops_tenant parent ON own.id IS NULL AND parent.id = tenant.parent
+            LEFT JOIN promptops_prompt own ON own.tenant = tenant.id AND own.name = ?2 ",
+            $own_joins,
+            " LEFT JOIN promptops_tenant parent ON ",
+            $own,
+            " IS NULL AND parent.id = tenant.parent
             LEFT JOIN promptops_prompt inherited ON inherited.tenant = parent.id AND inherited.name = ?2 ",
             $joins,
             " WHERE tenant.name = ?1"
@@ -31,17 +35,19 @@ macro_rules! lookup {
 }
 
 statements! {
-    BY_LATEST = lookup!("NULL",
-        "LEFT JOIN promptops_version v ON v.prompt = coalesce(own.id, inherited.id)
-            AND v.number = iif(own.id IS NULL, inherited.latest_active, own.latest_active)");
-    BY_NUMBER = lookup!("NULL",
+    BY_LATEST = lookup!("NULL", "", "own.latest_active",
+        "LEFT JOIN promptops_version v ON v.prompt = iif(own.latest_active IS NULL, inherited.id, own.id)
+            AND v.number = coalesce(own.latest_active, inherited.latest_active)");
+    BY_NUMBER = lookup!("NULL", "", "own.id",
         "LEFT JOIN promptops_version v ON v.prompt = coalesce(own.id, inherited.id) AND v.number = ?3");
-    BY_HASH = lookup!("NULL",
+    BY_HASH = lookup!("NULL", "", "own.id",
         "LEFT JOIN promptops_version v ON v.prompt = coalesce(own.id, inherited.id) AND v.hash = ?3");
-    BY_ENVIRONMENT = lookup!("pointer.revision",
-        "LEFT JOIN promptops_pointer pointer ON pointer.prompt = coalesce(own.id, inherited.id)
-            AND pointer.environment = ?3
-        LEFT JOIN promptops_version v ON v.prompt = pointer.prompt AND v.number = pointer.version");
+    BY_ENVIRONMENT = lookup!("coalesce(here.revision, there.revision)",
+        "LEFT JOIN promptops_pointer here ON here.prompt = own.id AND here.environment = ?3",
+        "here.prompt",
+        "LEFT JOIN promptops_pointer there ON there.prompt = inherited.id AND there.environment = ?3
+        LEFT JOIN promptops_version v ON v.prompt = coalesce(here.prompt, there.prompt)
+            AND v.number = coalesce(here.version, there.version)");
 }
 
 /// The columns before the version's.

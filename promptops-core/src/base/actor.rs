@@ -114,13 +114,7 @@ impl Operation {
         match role {
             Role::Owner => true,
             Role::Viewer => false,
-            Role::Member => {
-                matches!(
-                    self,
-                    Self::Author | Self::Promote | Self::Rollback | Self::RecordEvidence
-                )
-            }
-            Role::System => {
+            Role::Member | Role::System => {
                 matches!(
                     self,
                     Self::Author | Self::Promote | Self::Rollback | Self::RecordEvidence

@@ -224,6 +224,26 @@ pub trait AuditStore: Send + Sync {
 }
 
 /// The audit log of one tenant.
+///
+/// # What verifying finds
+/// [`verify`](Self::verify) finds records that were changed, removed or put in by somebody who did not make the rest
+/// fit, also at the end. The chain has no key: somebody who can write to the database can cut its end and set the
+/// head to fit, recompute all of it, or delete all of it, and what is left verifies. Against that, keep
+/// [`head`](Self::head) from time to time where such a writer cannot reach it (another system, a signed log), and give
+/// it to [`verify_since`](Self::verify_since): SHA-256 lets no other chain lead to it.
+///
+/// ```
+/// # use promptops_core::Result;
+/// # async fn check(audit: promptops_core::base::audit::Audit) -> Result<()> {
+/// // Every night, kept outside: `anchor.seq` and `anchor.hash`.
+/// if let Some(anchor) = audit.head().await? {
+///     // Later:
+///     audit.verify().await?;
+///     audit.verify_since(&anchor).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Audit {
     store: Arc<dyn AuditStore>,
@@ -245,20 +265,68 @@ impl Audit {
         self.store.audit_records(&self.tenant, page).await
     }
 
+    /// The end of the chain, to be kept outside of the database as an anchor for
+    /// [`verify_since`](Self::verify_since); `None` before the first record.
+    ///
+    /// # Errors
+    /// The backend's errors.
+    pub async fn head(&self) -> Result<Option<AuditHead>> {
+        self.store.audit_head(&self.tenant).await
+    }
+
     /// Recomputes the whole chain and returns the number of records.
+    ///
+    /// It finds whatever does not fit: see [`Audit`] for what only an anchor finds.
     ///
     /// # Errors
     /// [`Corrupt`](ErrorKind::Corrupt), naming the first record that was changed, removed or put in.
     pub async fn verify(&self) -> Result<u64> {
-        // Read first: records added meanwhile are then simply beyond it.
-        let head = self.store.audit_head(&self.tenant).await?;
+        self.walk(None).await
+    }
+
+    /// Checks that this [`head`](Self::head) of an earlier time is still a link of the chain, recomputes the chain
+    /// from there on, and returns the number of records.
+    ///
+    /// What is before the anchor is not read. When [`verify`](Self::verify) passes as well, it is what it was when
+    /// the anchor was taken.
+    ///
+    /// # Errors
+    /// [`Corrupt`](ErrorKind::Corrupt) when the anchor's record is gone or another, or naming the first record after
+    /// it that was changed, removed or put in; [`Invalid`](ErrorKind::Invalid) for an anchor that no chain can have.
+    pub async fn verify_since(&self, anchor: &AuditHead) -> Result<u64> {
+        if anchor.seq == 0 {
+            return Err(invalid("an audit chain has no record 0 to verify from"));
+        }
+        self.walk(Some(anchor)).await
+    }
+
+    async fn walk(&self, anchor: Option<&AuditHead>) -> Result<u64> {
+        // Read before the records: those added meanwhile are then simply beyond it.
+        let head = self.head_if_any().await?;
         let mut last: Option<AuditHead> = None;
         let mut passed_head = head.is_none();
         let mut page = PageRequest::first(PageRequest::MAX_LIMIT);
+        if let Some(before) = anchor.map(|anchor| anchor.seq - 1).filter(|seq| *seq > 0) {
+            page = page.after(before.to_string());
+        }
         loop {
             let records = self.store.audit_records(&self.tenant, &page).await?;
             for record in &records.items {
-                record.verify(last.as_ref())?;
+                let mut previous = last;
+                if let (None, Some(anchor)) = (last, anchor) {
+                    if record.head() != *anchor {
+                        return Err(self.corrupt(format!(
+                            "record {} is not the one that is anchored, or is gone",
+                            anchor.seq
+                        )));
+                    }
+                    // What it follows is not read.
+                    previous = (anchor.seq > 1).then_some(AuditHead {
+                        seq: anchor.seq - 1,
+                        hash: record.previous_hash,
+                    });
+                }
+                record.verify(previous.as_ref())?;
                 last = Some(record.head());
                 passed_head |= last == head;
             }
@@ -267,18 +335,47 @@ impl Audit {
                 None => break,
             }
         }
-        if !passed_head {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "the audit chain is broken: it ends at record {}, but record {} was written",
-                    last.map_or(0, |head| head.seq),
-                    head.map_or(0, |head| head.seq)
-                ),
-            )
-            .with("tenant", &self.tenant));
+        let ends_at = last.map_or(0, |last| last.seq);
+        if let (None, Some(anchor)) = (last, anchor) {
+            return Err(self.corrupt(format!("it ends before record {}, which is anchored", anchor.seq)));
         }
-        Ok(last.map_or(0, |head| head.seq))
+        match head {
+            Some(head) if !passed_head && head.seq > ends_at => Err(self.corrupt(format!(
+                "it ends at record {ends_at}, but record {} was written",
+                head.seq
+            ))),
+            Some(head) if !passed_head => Err(self.corrupt(format!(
+                "the head kept beside it, of record {}, is none of its own",
+                head.seq
+            ))),
+            _ => Ok(ends_at),
+        }
+    }
+
+    /// The head; `None` only when there are no records either.
+    async fn head_if_any(&self) -> Result<Option<AuditHead>> {
+        if let Some(head) = self.head().await? {
+            return Ok(Some(head));
+        }
+        let first = PageRequest::first(1);
+        if self
+            .store
+            .audit_records(&self.tenant, &first)
+            .await?
+            .items
+            .is_empty()
+        {
+            return Ok(None);
+        }
+        // The first record may have come in between, and the head with it.
+        let head = self.head().await?;
+        head.ok_or_else(|| self.corrupt("there are records, but the head kept beside them is gone".into()))
+            .map(Some)
+    }
+
+    fn corrupt(&self, what: String) -> Error {
+        Error::new(ErrorKind::Corrupt, format!("the audit chain is broken: {what}"))
+            .with("tenant", &self.tenant)
     }
 }
 
@@ -308,6 +405,8 @@ pub(crate) fn check_reason(what: &str, reason: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
     use crate::base::clock::{Clock, ManualClock};
 
@@ -355,5 +454,168 @@ mod tests {
                 .to_string()
                 .contains("does not follow")
         );
+    }
+
+    /// A log that anybody can write to.
+    #[derive(Default)]
+    struct OpenLog {
+        records: Mutex<Vec<AuditRecord>>,
+        head: Mutex<Option<AuditHead>>,
+        /// What the log gets when its head has been read.
+        late: Mutex<Option<AuditEntry>>,
+    }
+
+    impl OpenLog {
+        fn of(subjects: &[&str]) -> Arc<Self> {
+            let log = Arc::new(Self::default());
+            for subject in subjects {
+                log.add(entry(subject));
+            }
+            log
+        }
+
+        fn add(&self, entry: AuditEntry) {
+            let mut head = self.head.lock().unwrap();
+            let record = entry.seal(head.as_ref());
+            *head = Some(record.head());
+            self.records.lock().unwrap().push(record);
+        }
+
+        fn audit(self: &Arc<Self>) -> Audit {
+            Audit::new(self.clone(), TenantId::new("acme").unwrap())
+        }
+    }
+
+    #[async_trait]
+    impl AuditStore for OpenLog {
+        async fn audit_records(&self, _: &TenantId, page: &PageRequest) -> Result<Page<AuditRecord>> {
+            let seen = page.number_cursor()?.unwrap_or(0);
+            let records = self.records.lock().unwrap();
+            let after = records.iter().filter(|record| record.seq > seen);
+            let items = after.take(page.limit() + 1).cloned().collect();
+            Ok(Page::from_surplus(items, page.limit(), |last| {
+                last.seq.to_string()
+            }))
+        }
+
+        async fn audit_head(&self, _: &TenantId) -> Result<Option<AuditHead>> {
+            let head = *self.head.lock().unwrap();
+            if let Some(late) = self.late.lock().unwrap().take() {
+                self.add(late);
+            }
+            Ok(head)
+        }
+    }
+
+    fn corrupt<T: fmt::Debug>(result: Result<T>, words: &str) {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains(words), "{error} lacks {words:?}");
+        assert!(error.to_string().contains("acme"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_anchor_is_verified_from_wherever_it_was_taken() {
+        let log = OpenLog::of(&[]);
+        let audit = log.audit();
+        assert_eq!(audit.head().await.unwrap(), None);
+        assert_eq!(audit.verify().await.unwrap(), 0);
+        let mut anchors = Vec::new();
+        for n in 1..=2_100_u64 {
+            log.add(entry("more"));
+            anchors.push(audit.head().await.unwrap().unwrap());
+            if n < 4 {
+                assert_eq!(audit.verify().await.unwrap(), n);
+            }
+        }
+        assert_eq!(audit.verify().await.unwrap(), 2_100);
+        for i in [0, 1, 2, 998, 999, 1_000, 1_001, 2_098, 2_099] {
+            assert_eq!(audit.verify_since(&anchors[i]).await.unwrap(), 2_100, "{i}");
+            let other = AuditHead {
+                hash: [7; 32],
+                ..anchors[i]
+            };
+            corrupt(
+                audit.verify_since(&other).await,
+                "is not the one that is anchored",
+            );
+        }
+        let beyond = AuditHead {
+            seq: 2_101,
+            hash: [7; 32],
+        };
+        corrupt(audit.verify_since(&beyond).await, "ends before record 2101");
+        let none = AuditHead {
+            seq: 0,
+            hash: [0; 32],
+        };
+        assert_eq!(
+            audit.verify_since(&none).await.unwrap_err().kind(),
+            ErrorKind::Invalid
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cut_end_is_found_even_without_the_head() {
+        let log = OpenLog::of(&["a", "b", "c", "d"]);
+        let audit = log.audit();
+        let anchor = audit.head().await.unwrap().unwrap();
+        log.records.lock().unwrap().truncate(2);
+        corrupt(audit.verify().await, "ends at record 2, but record 4 was written");
+        *log.head.lock().unwrap() = None;
+        corrupt(audit.verify().await, "the head kept beside them is gone");
+        corrupt(
+            audit.verify_since(&anchor).await,
+            "the head kept beside them is gone",
+        );
+        // What fits again is found by the anchor alone.
+        let end = log.records.lock().unwrap()[1].head();
+        *log.head.lock().unwrap() = Some(end);
+        assert_eq!(audit.verify().await.unwrap(), 2);
+        corrupt(audit.verify_since(&anchor).await, "ends before record 4");
+        // So is a head that is none of the chain's.
+        *log.head.lock().unwrap() = Some(AuditHead { hash: [7; 32], ..end });
+        corrupt(audit.verify().await, "of record 2, is none of its own");
+    }
+
+    #[tokio::test]
+    async fn a_recomputed_or_deleted_chain_is_found_by_the_anchor() {
+        let log = OpenLog::of(&["a", "b", "c"]);
+        let anchor = log.audit().head().await.unwrap().unwrap();
+        let forged = OpenLog::of(&["a", "x", "c", "d"]);
+        assert_eq!(forged.audit().verify().await.unwrap(), 4);
+        corrupt(
+            forged.audit().verify_since(&anchor).await,
+            "record 3 is not the one",
+        );
+        let deleted = OpenLog::of(&[]);
+        assert_eq!(deleted.audit().verify().await.unwrap(), 0);
+        corrupt(
+            deleted.audit().verify_since(&anchor).await,
+            "ends before record 3",
+        );
+    }
+
+    #[tokio::test]
+    async fn what_follows_an_anchor_is_verified() {
+        let log = OpenLog::of(&["a", "b", "c", "d"]);
+        let anchor = log.records.lock().unwrap()[1].head();
+        // With its hash, as the anchor has it, and so only found by computing it.
+        log.records.lock().unwrap()[1].entry.subject = "x".into();
+        corrupt(log.audit().verify_since(&anchor).await, "record 2 was changed");
+        log.records.lock().unwrap()[1].entry.subject = "b".into();
+        log.records.lock().unwrap()[3].entry.subject = "x".into();
+        corrupt(log.audit().verify_since(&anchor).await, "record 4 was changed");
+        log.records.lock().unwrap().remove(2);
+        corrupt(log.audit().verify_since(&anchor).await, "record 3 is missing");
+    }
+
+    #[tokio::test]
+    async fn a_first_record_while_verifying_is_no_corruption() {
+        let log = OpenLog::of(&[]);
+        *log.late.lock().unwrap() = Some(entry("a"));
+        assert_eq!(log.audit().verify().await.unwrap(), 1);
+        *log.late.lock().unwrap() = Some(entry("b"));
+        assert_eq!(log.audit().verify().await.unwrap(), 2);
     }
 }

@@ -64,14 +64,14 @@ impl ManualClock {
         Self(Mutex::new((now.trunc_subsecs(6), Duration::ZERO)))
     }
 
-    /// Moves both times forward.
+    /// Moves both times forward, as far as they can go.
     pub fn advance(&self, by: Duration) {
         let mut state = self.state();
         state.0 = state
             .0
             .checked_add_signed(chrono::TimeDelta::from_std(by).unwrap_or_default())
             .unwrap_or(state.0);
-        state.1 += by;
+        state.1 = state.1.saturating_add(by);
     }
 
     /// Sets the wall time only, back or forward, as an administrator would.

@@ -1,5 +1,6 @@
 //! Change events: what caches and observers need to hear.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
@@ -54,7 +55,7 @@ pub enum Change {
     Missed,
 }
 
-/// Hears events. Called on the publisher's thread: be quick, never block, never panic.
+/// Hears events. Called on the publisher's thread: be quick, never block, do not panic.
 pub trait EventListener: Send + Sync + 'static {
     /// Hears one event.
     fn on_event(&self, event: &Event);
@@ -70,6 +71,7 @@ impl<F: Fn(&Event) + Send + Sync + 'static> EventListener for F {
 ///
 /// # Behavior
 /// - `publish` calls every live listener before it returns, so that a caller reads its own writes.
+/// - A listener that panics fails alone: the others hear the event, and `publish` returns.
 /// - A listener is held weakly: dropping the last `Arc` of it ends the subscription.
 /// - A transport between processes publishes what it receives here, and [`Change::Missed`] when it has a gap.
 pub trait EventBus: Send + Sync + 'static {
@@ -109,7 +111,9 @@ impl EventBus for LocalBus {
             listeners.iter().filter_map(Weak::upgrade).collect()
         };
         for listener in listeners {
-            listener.on_event(event);
+            // The change is committed, so that its caller must not hear of a failure; nor must the other listeners miss
+            // it. The panic hook has reported the panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| listener.on_event(event)));
         }
     }
 
@@ -145,5 +149,30 @@ mod tests {
         drop(listener);
         bus.publish(&event);
         assert_eq!(heard.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_panicking_listener_fails_alone() {
+        let bus = LocalBus::new();
+        let heard = Arc::new(AtomicU32::new(0));
+        let listener = |panics: bool| -> Arc<dyn EventListener> {
+            let heard = Arc::clone(&heard);
+            Arc::new(move |_: &Event| {
+                heard.fetch_add(1, Ordering::Relaxed);
+                assert!(!panics, "a listener's bug");
+            })
+        };
+        let listeners = [false, true, false, true, false].map(listener);
+        for listener in &listeners {
+            bus.subscribe(Arc::downgrade(listener));
+        }
+        let event = Event {
+            tenant: TenantId::new("acme").unwrap(),
+            change: Change::ParentChanged,
+        };
+        bus.publish(&event);
+        assert_eq!(heard.load(Ordering::Relaxed), 5);
+        bus.publish(&event);
+        assert_eq!(heard.load(Ordering::Relaxed), 10, "it is still subscribed");
     }
 }

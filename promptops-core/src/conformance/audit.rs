@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::fixture::*;
-use crate::base::audit::{Audit, AuditAction};
+use crate::base::audit::{Audit, AuditAction, AuditRecord};
 use crate::base::{Actor, ErrorKind, PageRequest, Role};
 use crate::environment::Policy;
 
@@ -65,6 +65,10 @@ pub async fn chain_goes_on_after_reopening(harness: &dyn Harness) {
     let after = desk.audit().await;
     assert_eq!(after.len(), before.len() + 4);
     assert_eq!(after[..before.len()], before, "what is on record stays");
+    let audit = Audit::new(desk.stores.audit.clone(), desk.tenant.clone());
+    assert_eq!(audit.head().await.unwrap(), after.last().map(AuditRecord::head));
+    let verified = audit.verify_since(&before[2].head()).await.unwrap();
+    assert_eq!(verified, after.len() as u64, "an earlier head is a link");
 }
 
 /// Racing changes of every kind leave one chain without gap or fork.

@@ -186,6 +186,9 @@ macro_rules! __conformance_suite {
             tenancy {
                 inherited_prompt_is_found_in_the_parent
                 own_prompt_hides_the_parents
+                draft_does_not_hide_the_parents
+                unpromoted_own_prompt_does_not_hide_the_parents_environment
+                missing_describes_the_own_prompt_first
                 only_lookups_see_what_is_inherited
                 parents_and_siblings_see_nothing_of_a_child
                 parent_is_kept_as_set

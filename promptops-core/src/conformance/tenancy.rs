@@ -48,7 +48,8 @@ pub async fn inherited_prompt_is_found_in_the_parent(harness: &dyn Harness) {
     );
 }
 
-/// A prompt that the tenant has itself is looked up there alone, even for what only the parent's has.
+/// By version and hash, a prompt that the tenant has itself is looked up there alone; by anything else where it can
+/// answer.
 pub async fn own_prompt_hides_the_parents(harness: &dyn Harness) {
     let child = Desk::open(harness).await;
     let parent = child.of("shared");
@@ -56,30 +57,141 @@ pub async fn own_prompt_hides_the_parents(harness: &dyn Harness) {
     let newest = parent.save_active("safety", "two").await;
     parent.promote(&newest, "production").await;
     child.set_parent(Some("shared")).await.unwrap();
-    let own = child.save_draft("safety", "own").await;
-    for (selector, expected) in [
-        ("safety".to_owned(), Missing::ActiveVersion),
-        ("safety@v2".into(), Missing::Version),
-        (format!("safety@{}", theirs.hash), Missing::Version),
-        ("safety@production".into(), Missing::Promotion),
-    ] {
-        assert_eq!(missing(&child.find_one(&selector).await), expected, "{selector}");
-    }
-    assert_eq!(found(&child.find_one("safety@v1").await).version.hash, own.hash);
+    let own = child.save_active("safety", "own").await;
     child.promote(&own, "production").await;
-    for selector in ["safety", "safety@production"] {
+    for selector in ["safety", "safety@v1", "safety@production"] {
+        let lookup = child.find_one(selector).await;
+        assert_eq!(found(&lookup).version.tenant, child.tenant, "{selector}");
+        assert_eq!(found(&lookup).version.hash, own.hash, "{selector}");
+    }
+    for selector in ["safety@v2".to_owned(), format!("safety@{}", theirs.hash)] {
         assert_eq!(
-            found(&child.find_one(selector).await).version.tenant,
-            child.tenant,
+            missing(&child.find_one(&selector).await),
+            Missing::Version,
             "{selector}"
         );
     }
+    // The same content is another version, whose number is the tenant's.
+    let same = child.save_draft("safety", "two").await;
+    let lookup = child.find_one(&format!("safety@{}", newest.hash)).await;
+    assert_eq!(*found(&lookup).version, same);
     let lookup = parent.find_one("safety@production").await;
     assert_eq!(
         found(&lookup).version.number,
         number(2),
         "the parent's own is as it was"
     );
+}
+
+/// A draft answers to its number and hash alone: what the parent has live stays as it was until an own version is.
+pub async fn draft_does_not_hide_the_parents(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    let theirs = parent.save_active("safety", "be kind").await;
+    parent.promote(&theirs, "production").await;
+    child.set_parent(Some("shared")).await.unwrap();
+    let live = ["safety", "safety@production"];
+    let inherited = async |child: &Desk, when: &str| {
+        for lookup in child.find(&live).await {
+            assert_eq!(*found(&lookup).version, theirs, "{when}");
+        }
+        let lookup = child.find_one("safety@production").await;
+        assert_eq!(
+            found(&lookup).revision,
+            Some(1),
+            "{when}: the revision is the parent's"
+        );
+    };
+    inherited(&child, "without an own prompt").await;
+    let own = child.save_draft("safety", "own").await;
+    inherited(&child, "beside an own draft").await;
+    for selector in ["safety@v1".to_owned(), format!("safety@{}", own.hash)] {
+        let lookup = child.find_one(&selector).await;
+        assert_eq!(*found(&lookup).version, own, "{selector}");
+    }
+    child
+        .set_status("safety", own.number, Status::Archived)
+        .await
+        .unwrap();
+    inherited(&child, "beside an own archived version").await;
+    let child = child.reopen(harness).await;
+    inherited(&child, "after reopening").await;
+
+    let second = child.save_active("safety", "own again").await;
+    assert_eq!(*found(&child.find_one("safety").await).version, second);
+    child
+        .set_status("safety", second.number, Status::Archived)
+        .await
+        .unwrap();
+    inherited(&child, "when no own version is active any more").await;
+}
+
+/// An active version answers to the bare name, and leaves each environment to the parent until it is live there.
+pub async fn unpromoted_own_prompt_does_not_hide_the_parents_environment(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    let theirs = parent.save_active("safety", "be kind").await;
+    for environment in ["dev", "production"] {
+        parent.promote(&theirs, environment).await;
+    }
+    // Its revision tells it from the child's pointer.
+    parent.promote(&theirs, "production").await;
+    child.set_parent(Some("shared")).await.unwrap();
+    let own = child.save_active("safety", "own").await;
+    assert_eq!(*found(&child.find_one("safety").await).version, own);
+    let lookup = child.find_one("safety@production").await;
+    assert_eq!(found(&lookup).version.tenant, parent.tenant);
+    assert_eq!(found(&lookup).revision, Some(2));
+
+    child.promote(&own, "production").await;
+    for (selector, tenant, revision) in [
+        ("safety@production", &child.tenant, 1),
+        ("safety@dev", &parent.tenant, 1),
+    ] {
+        let lookup = child.find_one(selector).await;
+        assert_eq!(found(&lookup).version.tenant, *tenant, "{selector}");
+        assert_eq!(found(&lookup).revision, Some(revision), "{selector}");
+    }
+    // A draft on top changes nothing that is live.
+    child.save_draft("safety", "own draft").await;
+    for selector in ["safety", "safety@production"] {
+        assert_eq!(
+            found(&child.find_one(selector).await).version.number,
+            own.number,
+            "{selector}"
+        );
+    }
+    // The parent's environments are not the child's to see but through a lookup.
+    assert_eq!(child.slots("safety").await.pointers.len(), 1);
+}
+
+/// When neither can answer, the tenant's own prompt says what is missing, if there is one; else the parent's.
+pub async fn missing_describes_the_own_prompt_first(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    child.set_parent(Some("shared")).await.unwrap();
+    let absent = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    for (prompt, own, parents) in [
+        ("neither", false, false),
+        ("own", true, false),
+        ("parents", false, true),
+        ("both", true, true),
+    ] {
+        for (has, desk) in [(own, &child), (parents, &parent)] {
+            if has {
+                desk.save_draft(prompt, "draft").await;
+            }
+        }
+        for (selector, lacks) in [
+            (prompt.to_owned(), Missing::ActiveVersion),
+            (format!("{prompt}@production"), Missing::Promotion),
+            (format!("{prompt}@v7"), Missing::Version),
+            (format!("{prompt}@{absent}"), Missing::Version),
+        ] {
+            let expected = if own || parents { lacks } else { Missing::Prompt };
+            assert_eq!(missing(&child.find_one(&selector).await), expected, "{selector}");
+        }
+    }
 }
 
 /// Inheritance is for looking up alone: lists, records, environments and changes are of the tenant's own.

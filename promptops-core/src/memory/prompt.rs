@@ -146,24 +146,38 @@ impl Prompts {
 }
 
 impl State {
-    /// The tenant whose prompt of this name is meant: the tenant itself, else its parent.
-    fn owner_of(&self, tenant: &TenantId, name: &PromptName) -> Option<(&Tenant, &Prompt)> {
-        let own = self.tenant(tenant)?;
-        let parent = own.parent.as_ref().and_then(|parent| self.tenant(parent));
-        [Some(own), parent]
-            .into_iter()
-            .flatten()
-            .find_map(|tenant| Some((tenant, tenant.prompts.by_name.get(name)?)))
-    }
-
     fn look_up(&self, tenant: &TenantId, reference: &Reference) -> Result<Found, Missing> {
-        let (owner, prompt) = self.owner_of(tenant, &reference.prompt).ok_or(Missing::Prompt)?;
+        let tenant = self.tenant(tenant).ok_or(Missing::Prompt)?;
+        let own = tenant.look_up(reference);
+        let inherits = match (&reference.selector, &own) {
+            (_, Ok(_)) => false,
+            (_, Err(Missing::Prompt)) => true,
+            (Selector::Latest | Selector::Environment(_), Err(_)) => true,
+            // Numbers count the versions of one prompt.
+            (Selector::Version(_) | Selector::Hash(_), Err(_)) => false,
+        };
+        let parent = tenant.parent.as_ref().filter(|_| inherits);
+        match (own, parent.and_then(|parent| self.tenant(parent))) {
+            (Err(missing), Some(parent)) => parent.look_up(reference).map_err(|parents| match missing {
+                Missing::Prompt => parents,
+                own => own,
+            }),
+            (own, _) => own,
+        }
+    }
+}
+
+impl Tenant {
+    /// Looks up among what is the tenant's own.
+    fn look_up(&self, reference: &Reference) -> Result<Found, Missing> {
+        let prompt = self.prompts.by_name.get(&reference.prompt);
+        let prompt = prompt.ok_or(Missing::Prompt)?;
         let (number, revision) = match &reference.selector {
             Selector::Latest => (prompt.newest(Status::Active).ok_or(Missing::ActiveVersion)?, None),
             Selector::Version(number) => (*number, None),
             Selector::Hash(hash) => (*prompt.by_hash.get(hash).ok_or(Missing::Version)?, None),
             Selector::Environment(environment) => {
-                let pointer = owner
+                let pointer = self
                     .environments
                     .pointer(&reference.prompt, environment)
                     .ok_or(Missing::Promotion)?;

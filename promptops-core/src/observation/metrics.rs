@@ -83,7 +83,8 @@ impl Metrics {
     /// Mean rating, 0.0 ..= 1.0; `None` without ratings.
     #[must_use]
     pub fn average_rating(&self) -> Option<f64> {
-        (self.rated_count > 0).then(|| self.rating_sum_millionths as f64 / 1e6 / self.rated_count as f64)
+        // One division of whole numbers: its result is the number nearest to the mean, as a literal is to what it says.
+        (self.rated_count > 0).then(|| self.rating_sum_millionths as f64 / (self.rated_count as f64 * 1e6))
     }
 
     /// Adds one answer.
@@ -102,5 +103,56 @@ impl Metrics {
         self.success_count += other.success_count;
         self.rated_count += other.rated_count;
         self.rating_sum_millionths += other.rating_sum_millionths;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a policy says, which is read from text.
+    fn literal(hundredths: u32) -> f64 {
+        format!("{}.{:02}", hundredths / 100, hundredths % 100)
+            .parse()
+            .unwrap()
+    }
+
+    #[test]
+    fn the_average_of_equal_ratings_is_that_rating() {
+        for hundredths in 0..=100 {
+            let needed = literal(hundredths);
+            let mut metrics = Metrics::default();
+            for count in 1..=500 {
+                metrics.add(true, Some((needed * 1e6).round() as u32));
+                let found = metrics.average_rating().unwrap();
+                assert_eq!(found.to_bits(), needed.to_bits(), "{count} times {needed}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_average_of_different_ratings_is_exact() {
+        let mut metrics = Metrics::default();
+        for rating in [700_000, 900_000, 800_000] {
+            metrics.add(true, Some(rating));
+        }
+        assert!(metrics.average_rating().unwrap() >= 0.8);
+        metrics.add(true, Some(799_999));
+        assert!(metrics.average_rating().unwrap() < 0.8);
+    }
+
+    #[test]
+    fn a_success_rate_is_exact() {
+        for hundredths in 0..=100 {
+            for times in 1..=500 {
+                let metrics = Metrics {
+                    usage_count: 100 * times,
+                    success_count: u64::from(hundredths) * times,
+                    ..Metrics::default()
+                };
+                let found = metrics.success_rate().unwrap();
+                assert_eq!(found.to_bits(), literal(hundredths).to_bits(), "{metrics:?}");
+            }
+        }
     }
 }

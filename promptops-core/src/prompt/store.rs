@@ -234,9 +234,17 @@ pub trait Store: Send + Sync {
     /// Looks references up, each result at the place of its reference, in one round trip and one consistent view.
     ///
     /// # Behavior
-    /// - A prompt that the tenant has itself is looked up there alone; else in its parent, where it has one.
-    ///   Numbers, hashes, environments and statuses are then those of the tenant that owns the prompt.
     /// - By number and hash, versions of any status are found; `Latest` finds the largest active number.
+    /// - The tenant's own prompt hides its parent's only where it can answer, so that working on a draft changes
+    ///   nothing that is live:
+    ///   - `Latest`: the tenant's own largest active number; else the parent's.
+    ///   - `Environment`: what the tenant's own pointer in that environment leads to; else the parent's.
+    ///   - `Version` and `Hash`: the tenant's own prompt alone when it has one of that name, since numbers count the
+    ///     versions of one prompt; else the parent's.
+    /// - Number, hash, status, environment and revision are those of the tenant that answers: [`Found::version`]
+    ///   names it.
+    /// - When neither can answer, [`Missing`] says what the tenant's own prompt lacks when it has one; else what the
+    ///   parent's lacks.
     /// - Content is checked against its hash:
     ///   [`Corrupt`](crate::base::ErrorKind::Corrupt) when it does not fit.
     async fn find(&self, tenant: &TenantId, references: &[Reference]) -> Result<Vec<Lookup>>;

@@ -199,3 +199,63 @@ async fn a_deleted_end_of_the_audit_log_is_found() {
         &["record 3 is missing"],
     );
 }
+
+#[tokio::test]
+async fn an_audit_log_cut_with_its_head_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompts.db");
+    let backend = filled(&path).await;
+    let audit = audit_log(&backend);
+    let anchor = audit.head().await.unwrap().unwrap();
+    assert_eq!(anchor.seq, 4);
+    assert_eq!(audit.verify_since(&anchor).await.unwrap(), 4);
+    let raw = raw(&path);
+    raw.execute_batch(
+        "DROP TRIGGER promptops_audit_delete; DROP TRIGGER promptops_audit_update;
+        DELETE FROM promptops_audit WHERE seq > 2; DELETE FROM promptops_audit_head;",
+    )
+    .unwrap();
+    fails(
+        audit.verify().await,
+        ErrorKind::Corrupt,
+        &["head", "is gone", "acme"],
+    );
+    // Nothing can be written on top of it either.
+    let new = backend.save_version(draft("p", "two")).await;
+    fails(new, ErrorKind::Backend, &["would break its rules"]);
+    // A head that fits hides it, but from who has kept the true one.
+    raw.execute_batch(
+        "INSERT INTO promptops_audit_head SELECT tenant, seq, hash FROM promptops_audit WHERE seq = 2",
+    )
+    .unwrap();
+    assert_eq!(audit.verify().await.unwrap(), 2);
+    let verified = audit.verify_since(&anchor).await;
+    fails(
+        verified,
+        ErrorKind::Corrupt,
+        &["ends before record 4", "anchored", "acme"],
+    );
+    for text in ["two", "three"] {
+        save(&backend, "p", text).await;
+    }
+    assert_eq!(audit.verify().await.unwrap(), 4);
+    let verified = audit.verify_since(&anchor).await;
+    fails(verified, ErrorKind::Corrupt, &["record 4 is not the one"]);
+}
+
+#[tokio::test]
+async fn a_deleted_audit_log_is_found_by_a_head_kept_outside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompts.db");
+    let backend = filled(&path).await;
+    let audit = audit_log(&backend);
+    let anchor = audit.head().await.unwrap().unwrap();
+    raw(&path)
+        .execute_batch(
+            "DROP TRIGGER promptops_audit_delete; DELETE FROM promptops_audit; DELETE FROM promptops_audit_head;",
+        )
+        .unwrap();
+    assert_eq!(audit.verify().await.unwrap(), 0);
+    let verified = audit.verify_since(&anchor).await;
+    fails(verified, ErrorKind::Corrupt, &["ends before record 4"]);
+}
