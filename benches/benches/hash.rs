@@ -6,7 +6,7 @@ use promptops_benches::{is_bench, prompt};
 use promptops_core::MemoryBackend;
 use promptops_core::base::{PromptName, TenantId};
 use promptops_core::prompt::{Content, ContentAnalysis, Store, system, user};
-use promptops_core::render::{Closure, CompiledPrompt, RenderLimits, SnippetLimits, StoreSnippets};
+use promptops_core::render::{Closure, ClosureRoot, CompiledPrompt, RenderLimits, SnippetLimits, StoreSnippets};
 use promptops_core::template::{Limits, Template};
 use sha2::{Digest, Sha256};
 use tera::Tera;
@@ -66,7 +66,7 @@ fn closure([first, second]: &[String; 2]) -> Closure {
     let (tenant, name) = (TenantId::new("acme"), PromptName::new("triage"));
     let (tenant, name) = (tenant.expect("a name"), name.expect("a name"));
     let limits = SnippetLimits::default();
-    let resolving = Closure::resolve(&tenant, &name, None, content, &snippets, &limits);
+    let resolving = Closure::resolve(&tenant, ClosureRoot::new(name, None, content), &snippets, &limits);
     tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime")
