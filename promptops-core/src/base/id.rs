@@ -166,9 +166,13 @@ fn check_characters(what: &str, text: &str, allowed: fn(u8) -> bool, expected: &
     }
 }
 
-/// The text in quotes with everything invisible escaped, so that an error can safely be shown.
-fn quoted(text: &str) -> String {
-    format!("{text:?}")
+/// The text in quotes with everything invisible escaped, so that an error can safely be shown; of a long one, the
+/// beginning.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(100) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+    }
 }
 
 fn is_name_byte(b: u8) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::approval::Approval;
 use super::policy::Policy;
 use crate::base::error::Unmet;
-use crate::base::{Actor, ClosureHash, Role, VersionNumber};
+use crate::base::{Actor, ClosureHash, EnvironmentName, Role, VersionNumber};
 use crate::evaluation::Evidence;
 use crate::observation::Metrics;
 
@@ -14,13 +14,15 @@ use crate::observation::Metrics;
 pub struct Facts<'a> {
     /// Who wants to promote.
     pub actor: &'a Actor,
+    /// Where to.
+    pub environment: &'a EnvironmentName,
     /// The version.
     pub version: VersionNumber,
     /// The version with its snippets, as they are now.
     pub closure_hash: ClosureHash,
-    /// What is live in the policy's source environment.
-    pub live_in_source: Option<VersionNumber>,
-    /// Includes by "latest" in the closure, as written.
+    /// What is live in the policy's source environment, and its closure when it went live there.
+    pub live_in_source: Option<(VersionNumber, ClosureHash)>,
+    /// Includes in the closure that can change without this environment's policy being asked, as written.
     pub floating_includes: &'a [String],
     /// The pointer's revision; 0 when nothing is live.
     pub base_revision: u64,
@@ -66,17 +68,24 @@ pub fn check_policy(policy: &Policy, facts: &Facts<'_>) -> Vec<Condition> {
         ));
     }
     if let Some(source) = &policy.source {
-        let found = match facts.live_in_source {
-            Some(live) => format!("{live} live in {source}"),
-            None => format!("nothing live in {source}"),
+        let version = facts.version;
+        let mut needed = format!("{version} live in {source}");
+        let (met, found) = match facts.live_in_source {
+            None => (false, format!("nothing live in {source}")),
+            Some((live, closure)) if live == version && closure != facts.closure_hash => {
+                // What was tried there is not what would go live here.
+                needed += &format!(" with the snippets as they are now: promote it to {source} again");
+                (
+                    false,
+                    format!(
+                        "{live} live in {source} with other snippets (closure {})",
+                        closure.short()
+                    ),
+                )
+            }
+            Some((live, _)) => (live == version, format!("{live} live in {source}")),
         };
-        let met = facts.live_in_source == Some(facts.version);
-        conditions.push(condition(
-            "source_environment",
-            met,
-            found,
-            format!("{} live in {source}", facts.version),
-        ));
+        conditions.push(condition("source_environment", met, found, needed));
     }
     if policy.pinned_snippets {
         let floating = facts.floating_includes;
@@ -85,7 +94,7 @@ pub fn check_policy(policy: &Policy, facts: &Facts<'_>) -> Vec<Condition> {
         } else {
             floating.join(", ")
         };
-        let needed = "every include by version or environment";
+        let needed = format!("every include by version, or by {}", facts.environment);
         conditions.push(condition("pinned_snippets", floating.is_empty(), found, needed));
     }
     let metrics = &facts.metrics;
@@ -187,9 +196,15 @@ mod tests {
         crate::prompt::closure_hash(&Content::text("x").hash(), &[])
     }
 
+    fn production() -> &'static EnvironmentName {
+        static NAME: std::sync::OnceLock<EnvironmentName> = std::sync::OnceLock::new();
+        NAME.get_or_init(|| EnvironmentName::new("production").unwrap())
+    }
+
     fn facts(actor: &Actor) -> Facts<'_> {
         Facts {
             actor,
+            environment: production(),
             version: VersionNumber::FIRST,
             closure_hash: closure(),
             live_in_source: None,
@@ -237,7 +252,7 @@ mod tests {
             [
                 "owner_only: found member, needed owner".to_owned(),
                 "source_environment: found nothing live in staging, needed v1 live in staging".into(),
-                "pinned_snippets: found safety, needed every include by version or environment".into(),
+                "pinned_snippets: found safety, needed every include by version, or by production".into(),
                 "min_usage_count: found 9, needed at least 10".into(),
                 "min_success_rate: found 0.888888, needed at least 0.9".into(),
                 "min_average_rating: found no data, needed at least 0.8".into(),
@@ -274,7 +289,7 @@ mod tests {
         };
         let approval = |by: Actor| Approval {
             prompt: PromptName::new("p").unwrap(),
-            environment: crate::base::EnvironmentName::new("production").unwrap(),
+            environment: production().clone(),
             version: VersionNumber::FIRST,
             closure_hash: closure(),
             base_revision: 0,
@@ -284,7 +299,7 @@ mod tests {
         };
         let approvals = [approval(Actor::owner("ana"))];
         let mut facts = facts(&actor);
-        facts.live_in_source = Some(VersionNumber::FIRST);
+        facts.live_in_source = Some((VersionNumber::FIRST, closure()));
         facts.metrics = Metrics {
             usage_count: 10,
             success_count: 9,
@@ -310,5 +325,23 @@ mod tests {
         other[0].closure_hash = crate::prompt::closure_hash(&Content::text("y").hash(), &[]);
         facts.approvals = &other;
         assert_eq!(unmet(&policy, &facts).len(), 1);
+        facts.approvals = &approvals;
+
+        // What is live in the source must be this very closure.
+        let changed = crate::prompt::closure_hash(&Content::text("y").hash(), &[]);
+        facts.live_in_source = Some((VersionNumber::FIRST, changed));
+        assert_eq!(
+            unmet(&policy, &facts),
+            [format!(
+                "source_environment: found v1 live in staging with other snippets (closure {}), needed v1 live in \
+                 staging with the snippets as they are now: promote it to staging again",
+                changed.short()
+            )]
+        );
+        facts.live_in_source = VersionNumber::FIRST.next().map(|v2| (v2, closure()));
+        assert_eq!(
+            unmet(&policy, &facts),
+            ["source_environment: found v2 live in staging, needed v1 live in staging"]
+        );
     }
 }

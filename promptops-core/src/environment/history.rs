@@ -85,12 +85,12 @@ pub struct HistoryRecord {
     pub at: Timestamp,
 }
 
-/// The version that a rollback returns to: what was live before the live version was promoted.
+/// What was live and was not rolled back, oldest first; the last is live now. Computed from all moves of one pointer,
+/// oldest first, as (kind, to): after v1, v2, v3 and a rollback to v2, it is v1, v2.
 ///
-/// Takes all moves of one pointer, oldest first, as (kind, to). Versions that were rolled back are not returned to:
-/// after v1, v2, v3 and a rollback to v2, the predecessor is v1.
+/// A rollback goes to what is in here and to nothing else.
 #[must_use]
-pub fn predecessor(moves: impl IntoIterator<Item = (MoveKind, VersionNumber)>) -> Option<VersionNumber> {
+pub fn standing(moves: impl IntoIterator<Item = (MoveKind, VersionNumber)>) -> Vec<VersionNumber> {
     let mut stack: Vec<VersionNumber> = Vec::new();
     for (kind, to) in moves {
         if kind == MoveKind::Rollback
@@ -101,7 +101,23 @@ pub fn predecessor(moves: impl IntoIterator<Item = (MoveKind, VersionNumber)>) -
             stack.push(to);
         }
     }
-    stack.len().checked_sub(2).map(|at| stack[at])
+    stack
+}
+
+/// What a rollback returns to from what is [`standing`], the nearest first, each version once: the first is the
+/// predecessor of what is live, the others are for when that cannot go live any more.
+#[must_use]
+pub fn predecessors(standing: &[VersionNumber]) -> Vec<VersionNumber> {
+    let Some((live, before)) = standing.split_last() else {
+        return Vec::new();
+    };
+    let mut found: Vec<VersionNumber> = Vec::new();
+    for version in before.iter().rev() {
+        if version != live && !found.contains(version) {
+            found.push(*version);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -112,26 +128,47 @@ mod tests {
     #[test]
     fn rollback_returns_to_what_was_live_before_and_not_to_what_was_rolled_back() {
         let after = |moves: &[(MoveKind, u32)]| {
-            predecessor(
+            let standing = standing(
                 moves
                     .iter()
                     .map(|(kind, to)| (*kind, VersionNumber::new(*to).unwrap())),
-            )
-            .map(VersionNumber::get)
+            );
+            let numbers = |versions: &[VersionNumber]| -> Vec<u32> {
+                versions.iter().map(|version| version.get()).collect()
+            };
+            (numbers(&standing), numbers(&predecessors(&standing)))
         };
-        assert_eq!(after(&[]), None);
-        assert_eq!(after(&[(Promote, 1)]), None);
-        assert_eq!(after(&[(Promote, 1), (Promote, 2)]), Some(1));
-        assert_eq!(
-            after(&[(Promote, 1), (Promote, 2), (Promote, 3), (Rollback, 2)]),
-            Some(1)
-        );
-        assert_eq!(after(&[(Promote, 1), (Promote, 2), (Rollback, 1)]), None);
-        assert_eq!(
-            after(&[(Promote, 1), (Promote, 2), (Rollback, 1), (Promote, 3)]),
-            Some(1)
-        );
-        assert_eq!(after(&[(Promote, 1), (Promote, 2), (Promote, 1)]), Some(2));
-        assert_eq!(after(&[(Promote, 1), (Promote, 1)]), None);
+        for (moves, stack, back) in [
+            (&[][..], &[][..], &[][..]),
+            (&[(Promote, 1)], &[1], &[]),
+            (&[(Promote, 1), (Promote, 1)], &[1], &[]),
+            (&[(Promote, 1), (Promote, 2)], &[1, 2], &[1]),
+            (&[(Promote, 1), (Promote, 2), (Promote, 3)], &[1, 2, 3], &[2, 1]),
+            (
+                &[(Promote, 1), (Promote, 2), (Promote, 3), (Rollback, 2)],
+                &[1, 2],
+                &[1],
+            ),
+            (&[(Promote, 1), (Promote, 2), (Rollback, 1)], &[1], &[]),
+            (
+                &[(Promote, 1), (Promote, 2), (Rollback, 1), (Promote, 3)],
+                &[1, 3],
+                &[1],
+            ),
+            (
+                &[
+                    (Promote, 1),
+                    (Promote, 2),
+                    (Rollback, 1),
+                    (Promote, 2),
+                    (Promote, 3),
+                ],
+                &[1, 2, 3],
+                &[2, 1],
+            ),
+            (&[(Promote, 1), (Promote, 2), (Promote, 1)], &[1, 2, 1], &[2]),
+        ] {
+            assert_eq!(after(moves), (stack.to_vec(), back.to_vec()), "{moves:?}");
+        }
     }
 }

@@ -13,7 +13,7 @@ mod store;
 
 pub use approval::Approval;
 pub use gate::{Condition, Facts, check_policy};
-pub use history::{HistoryRecord, MoveKind, Waiver, predecessor};
+pub use history::{HistoryRecord, MoveKind, Waiver, predecessors, standing};
 pub use pointer::Pointer;
 pub use policy::{EvaluationGate, Policy, PolicyRecord, QualityGate};
 pub use promotion::Promotion;

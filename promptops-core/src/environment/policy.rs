@@ -33,7 +33,7 @@ pub struct EvaluationGate {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
-    /// The version must be live in this environment first.
+    /// The version must be live in this environment first, with the same snippets.
     pub source: Option<EnvironmentName>,
     /// The evidence it must show.
     pub gate: QualityGate,
@@ -42,8 +42,8 @@ pub struct Policy {
     pub approvals: u32,
     /// Only an owner may promote or roll back; automation may roll back.
     pub owner_only: bool,
-    /// Refuses versions that include a snippet by "latest", whose text could change later without this policy
-    /// being asked.
+    /// Refuses versions that include a snippet by "latest" or by another environment, whose text could change later
+    /// without a policy of this environment being asked.
     pub pinned_snippets: bool,
 }
 
@@ -54,7 +54,7 @@ impl Policy {
         Self::default()
     }
 
-    /// Asks that the version be live in this environment first.
+    /// Asks that the version be live in this environment first, with the same snippets.
     ///
     /// # Errors
     /// [`Invalid`](crate::base::ErrorKind::Invalid) when that is not the name of an environment.
@@ -110,7 +110,7 @@ impl Policy {
         self
     }
 
-    /// Refuses versions that include a snippet by "latest".
+    /// Refuses versions that include a snippet by "latest" or by another environment.
     #[must_use]
     pub fn pinned_snippets(mut self) -> Self {
         self.pinned_snippets = true;

@@ -66,6 +66,18 @@ pub fn version_is_archived(
     )
 }
 
+/// [`IllegalTransition`](ErrorKind::IllegalTransition): a rollback was to go to what was itself rolled back.
+pub(super) fn version_was_rolled_back(
+    prompt: &PromptName,
+    number: VersionNumber,
+    environment: &EnvironmentName,
+) -> Error {
+    Error::new(
+        ErrorKind::IllegalTransition,
+        format!("{prompt} {number} was rolled back in {environment}; promote it instead"),
+    )
+}
+
 /// [`NotFound`](ErrorKind::NotFound): a policy was to be removed that is not there.
 #[must_use]
 pub fn unknown_policy(environment: &EnvironmentName, prompt: Option<&PromptName>) -> Error {

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::history::{MoveKind, predecessor};
+use super::history::{MoveKind, predecessors, standing};
 use super::pointer::Pointer;
 use super::service::{Environments, slot};
 use super::store::PointerMove;
 use crate::base::audit::{AuditAction, check_reason};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{Actor, EnvironmentName, Operation, PageRequest, PromptName, Role, VersionNumber};
-use crate::prompt::{Lookup, Reference};
+use crate::prompt::{Lookup, Reference, Status, Version};
 
 /// A rollback about to be made; await it.
 #[must_use = "a rollback does nothing until it is awaited"]
@@ -46,7 +47,8 @@ impl<'a> Rollback<'a> {
         }
     }
 
-    /// Goes back to this version, which must have been live in the environment before.
+    /// Goes back to this version, which must have been live in the environment before, and not have been rolled back
+    /// since: what was taken out of service comes back by a promotion, which asks the policy.
     pub fn to(mut self, version: VersionNumber) -> Self {
         self.to = Some(version);
         self
@@ -96,20 +98,26 @@ impl<'a> Rollback<'a> {
             ));
         }
         let moves = environments.moves(&prompt, &environment).await?;
-        let to = match to {
-            None => predecessor(moves).ok_or_else(|| {
-                Error::new(
-                    ErrorKind::NotFound,
-                    format!(
-                        "nothing was live in {environment} before {prompt} {}; promote another version",
-                        live.version
-                    ),
-                )
-            })?,
+        let standing = standing(moves.iter().copied());
+        let version = match to {
+            None => {
+                environments
+                    .predecessor(&prompt, &environment, live.version, &predecessors(&standing))
+                    .await?
+            }
             Some(to) if to == live.version => {
                 return Err(invalid(format!("{prompt} {to} is live in {environment} already")));
             }
-            Some(to) if moves.iter().any(|(_, version)| *version == to) => to,
+            Some(to) if standing.contains(&to) => {
+                let version = environments.version(&prompt, to).await?;
+                if version.status == Status::Archived {
+                    return Err(super::refusal::version_is_archived(&prompt, to, &environment));
+                }
+                version
+            }
+            Some(to) if moves.iter().any(|(_, version)| *version == to) => {
+                return Err(super::refusal::version_was_rolled_back(&prompt, to, &environment));
+            }
             Some(to) => {
                 return Err(Error::new(
                     ErrorKind::NotFound,
@@ -117,22 +125,10 @@ impl<'a> Rollback<'a> {
                 ));
             }
         };
-        let reference = Reference::version(prompt.clone(), to);
-        let lookups = governance
-            .prompts
-            .find(tenant, std::slice::from_ref(&reference))
-            .await?;
-        let version = match lookups.into_iter().next() {
-            Some(Lookup::Found(found)) => found.version,
-            Some(Lookup::Missing(missing)) => return Err(missing.error(tenant, &reference)),
-            None => {
-                return Err(Error::new(
-                    ErrorKind::Backend,
-                    "the store answered nothing where a version was asked for",
-                ));
-            }
-        };
+        let to = version.number;
         let closure = governance.compiler.closure(tenant, version.as_ref()).await?;
+        // What cannot be rendered must not go live, in an emergency least of all.
+        governance.compiler.compile(&closure)?;
         let detail = json!({
             "from": live.version,
             "to": to,
@@ -179,6 +175,48 @@ impl fmt::Debug for Rollback<'_> {
 }
 
 impl Environments {
+    /// The nearest of these versions that is not archived.
+    async fn predecessor(
+        &self,
+        prompt: &PromptName,
+        environment: &EnvironmentName,
+        live: VersionNumber,
+        predecessors: &[VersionNumber],
+    ) -> Result<Arc<Version>> {
+        for number in predecessors {
+            let version = self.version(prompt, *number).await?;
+            if version.status != Status::Archived {
+                return Ok(version);
+            }
+        }
+        let why = if predecessors.is_empty() {
+            format!("nothing was live in {environment} before {prompt} {live}; promote another version")
+        } else {
+            format!(
+                "all that was live in {environment} before {prompt} {live} is archived; take a version back into \
+                 use, or promote another"
+            )
+        };
+        Err(Error::new(ErrorKind::NotFound, why))
+    }
+
+    async fn version(&self, prompt: &PromptName, number: VersionNumber) -> Result<Arc<Version>> {
+        let reference = Reference::version(prompt.clone(), number);
+        let lookups = self
+            .governance
+            .prompts
+            .find(&self.tenant, std::slice::from_ref(&reference))
+            .await?;
+        match lookups.into_iter().next() {
+            Some(Lookup::Found(found)) => Ok(found.version),
+            Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, &reference)),
+            None => Err(Error::new(
+                ErrorKind::Backend,
+                "the store answered nothing where a version was asked for",
+            )),
+        }
+    }
+
     /// All moves of a pointer, oldest first.
     async fn moves(
         &self,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::approval::Approval;
 use super::gate::{Condition, Facts, check_policy};
-use super::history::HistoryRecord;
+use super::history::{HistoryRecord, MoveKind};
 use super::pointer::Pointer;
 use super::policy::{Policy, PolicyRecord};
 use super::promotion::Promotion;
@@ -15,6 +15,7 @@ use super::rollback::Rollback;
 use super::store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};
 use crate::base::audit::{AuditAction, AuditEntry, check_reason};
 use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::spawn::to_completion;
 use crate::base::{
     Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn,
     TenantId,
@@ -94,12 +95,20 @@ impl Environments {
 
     /// Makes the version live again that was live before the one that is live now, or a named earlier one.
     ///
-    /// Await what is returned. The policy's gate is not asked: what it lets in, it let in before.
+    /// Await what is returned. The policy's gate is not asked: what it lets in, it let in before. So only versions
+    /// come into question that were live and were not themselves rolled back. Without a named one, archived versions
+    /// are passed over.
+    ///
+    /// Snippets that were changed since are no hindrance, so that an emergency can be met: the version goes live with
+    /// its snippets as they are now, and the history records that closure. A version that cannot be rendered with them
+    /// does not go live.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) without a reason; [`NotFound`](ErrorKind::NotFound) when there is nothing to
-    /// go back to; [`Forbidden`](ErrorKind::Forbidden), [`Conflict`](ErrorKind::Conflict),
-    /// [`IllegalTransition`](ErrorKind::IllegalTransition) as with [`promote`](Self::promote); the backend's errors.
+    /// go back to; [`IllegalTransition`](ErrorKind::IllegalTransition) for a named version that was rolled back or is
+    /// archived; [`Forbidden`](ErrorKind::Forbidden), [`Conflict`](ErrorKind::Conflict) as with
+    /// [`promote`](Self::promote); what resolving the version's snippets and compiling it fail with; the backend's
+    /// errors.
     pub fn rollback<'a>(
         &'a self,
         prompt: &'a str,
@@ -176,17 +185,12 @@ impl Environments {
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) when nothing of the tenant's own is; the backend's errors.
     pub async fn get(&self, prompt: &str, environment: &str) -> Result<Pointer> {
-        let reference = Reference::environment(PromptName::new(prompt)?, EnvironmentName::new(environment)?);
-        let environment = EnvironmentName::new(environment)?;
-        let slots = self
-            .governance
-            .environments
-            .slots(&self.tenant, &reference.prompt)
-            .await?;
-        slots
-            .pointer(&environment)
-            .cloned()
-            .ok_or_else(|| crate::prompt::Missing::Promotion.error(&self.tenant, &reference))
+        let (prompt, environment) = (PromptName::new(prompt)?, EnvironmentName::new(environment)?);
+        let slots = self.governance.environments.slots(&self.tenant, &prompt).await?;
+        slots.pointer(&environment).cloned().ok_or_else(|| {
+            let reference = Reference::environment(prompt, environment);
+            crate::prompt::Missing::Promotion.error(&self.tenant, &reference)
+        })
     }
 
     /// What is live of a prompt, by environment.
@@ -265,8 +269,13 @@ impl Environments {
         if let Some(policy) = &policy {
             policy.check(&environment)?;
             if let Some(source) = &policy.source {
-                let records = self.governance.environments.policies(&self.tenant).await?;
-                self.known(source, &records)?;
+                let store = &self.governance.environments;
+                let records = store.policies(&self.tenant).await?;
+                let pointers = match &prompt {
+                    Some(prompt) => store.slots(&self.tenant, prompt).await?.pointers,
+                    None => Vec::new(),
+                };
+                self.known(source, &records, &pointers)?;
             }
         }
         let subject = prompt
@@ -285,9 +294,13 @@ impl Environments {
             policy,
             audit,
         };
-        self.governance.environments.set_policy(change).await?;
-        self.publish(Change::PolicyChanged { environment, prompt });
-        Ok(())
+        let this = self.clone();
+        to_completion(self.governance.spawn.as_ref(), async move {
+            this.governance.environments.set_policy(change).await?;
+            this.publish(Change::PolicyChanged { environment, prompt });
+            Ok(())
+        })
+        .await
     }
 
     /// All policies of the tenant.
@@ -312,22 +325,33 @@ impl Environments {
         Ok(slots.policy(&environment).cloned().unwrap_or_default())
     }
 
-    /// Checks that an environment exists: one of the defaults, or one that has a policy.
-    fn known(&self, environment: &EnvironmentName, policies: &[PolicyRecord]) -> Result<()> {
-        let defaults = &self.governance.defaults;
-        if defaults.contains(environment) || policies.iter().any(|record| record.environment == *environment)
-        {
+    /// Checks that an environment exists: one of the defaults, one that has a policy, or one in which something of the
+    /// prompt is live.
+    fn known(
+        &self,
+        environment: &EnvironmentName,
+        policies: &[PolicyRecord],
+        pointers: &[Pointer],
+    ) -> Result<()> {
+        let defaults = self.governance.defaults.iter();
+        let mut names: Vec<&EnvironmentName> = defaults
+            .chain(policies.iter().map(|record| &record.environment))
+            .chain(pointers.iter().map(|pointer| &pointer.environment))
+            .collect();
+        if names.contains(&environment) {
             return Ok(());
         }
-        let mut names: Vec<&str> = defaults.iter().map(EnvironmentName::as_str).collect();
-        names.extend(policies.iter().map(|record| record.environment.as_str()));
         names.sort_unstable();
         names.dedup();
         Err(Error::new(
             ErrorKind::NotFound,
             format!(
                 "the environment {environment} does not exist; there are {}. Set a policy for it to make it",
-                names.join(", ")
+                names
+                    .into_iter()
+                    .map(EnvironmentName::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         )
         .with("tenant", &self.tenant))
@@ -350,7 +374,7 @@ impl Environments {
             .environments
             .slots(&self.tenant, &version.prompt)
             .await?;
-        self.known(&environment, &slots.policies)?;
+        self.known(&environment, &slots.policies, &slots.pointers)?;
         let policy = slots.policy(&environment).cloned().unwrap_or_default();
         let closure = governance.compiler.closure(&self.tenant, version).await?;
         // What cannot be rendered must not go live, whatever the policy says.
@@ -381,14 +405,15 @@ impl Environments {
             environment: source.clone(),
             revision: in_source.map_or(0, |pointer| pointer.revision),
         });
-        let floating = closure.floating_includes();
+        let floating = closure.floating_includes(&environment);
         let conditions = check_policy(
             &policy,
             &Facts {
                 actor,
+                environment: &environment,
                 version: version.number,
                 closure_hash: closure.hash,
-                live_in_source: in_source.map(|pointer| pointer.version),
+                live_in_source: in_source.map(|pointer| (pointer.version, pointer.closure_hash)),
                 floating_includes: &floating,
                 base_revision: revision,
                 approvals: &slots.approvals,
@@ -407,21 +432,29 @@ impl Environments {
         })
     }
 
+    /// Moves the pointer and tells of it, both or neither, whether or not the caller waits for the end.
     pub(super) async fn commit(&self, change: PointerMove) -> Result<Pointer> {
-        let pointer = self.governance.environments.move_pointer(change).await?;
-        self.publish(Change::PointerMoved {
-            prompt: pointer.prompt.clone(),
-            environment: pointer.environment.clone(),
-            version: pointer.version,
-            closure_hash: pointer.closure_hash,
-            revision: pointer.revision,
-        });
-        // A promotion may have activated a draft.
-        self.publish(Change::VersionChanged {
-            prompt: pointer.prompt.clone(),
-            version: pointer.version,
-        });
-        Ok(pointer)
+        let this = self.clone();
+        to_completion(self.governance.spawn.as_ref(), async move {
+            let kind = change.kind;
+            let pointer = this.governance.environments.move_pointer(change).await?;
+            this.publish(Change::PointerMoved {
+                prompt: pointer.prompt.clone(),
+                environment: pointer.environment.clone(),
+                version: pointer.version,
+                closure_hash: pointer.closure_hash,
+                revision: pointer.revision,
+            });
+            // It may have activated a draft, which a rollback never does.
+            if kind == MoveKind::Promote {
+                this.publish(Change::VersionChanged {
+                    prompt: pointer.prompt.clone(),
+                    version: pointer.version,
+                });
+            }
+            Ok(pointer)
+        })
+        .await
     }
 
     pub(super) fn audit(

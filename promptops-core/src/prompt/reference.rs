@@ -6,7 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result, invalid};
+use crate::base::id::quoted;
 use crate::base::{ContentHash, EnvironmentName, PromptName, VersionNumber};
+
+/// Longest reference in bytes: more than a name, an `@` and a hash.
+const MAX_REFERENCE_BYTES: usize = 512;
 
 /// Which version of a prompt is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +27,7 @@ pub enum Selector {
 
 /// A prompt and which version of it.
 ///
-/// As text: `name`, `name@latest`, `name@v3` or `name@3`, `name@sha256:…`, or `name@environment`.
+/// As text: `name`, `name@latest`, `name@v3` or `name@3`, `name@sha256:…`, or `name@environment`; 512 bytes at most.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Reference {
@@ -70,12 +74,30 @@ fn split(text: &str) -> Result<(PromptName, Option<&str>)> {
     Ok((PromptName::new(name)?, selector))
 }
 
+fn check_length(text: &str) -> Result<()> {
+    if text.len() > MAX_REFERENCE_BYTES {
+        return Err(invalid(format!(
+            "the reference has {} bytes; at most {MAX_REFERENCE_BYTES} are allowed",
+            text.len()
+        )));
+    }
+    Ok(())
+}
+
 fn number(digits: &str) -> Result<VersionNumber> {
-    VersionNumber::new(
+    let number = VersionNumber::new(
         digits
             .parse()
-            .map_err(|_| invalid(format!("the version number {digits:?} is too large")))?,
-    )
+            .map_err(|_| invalid(format!("the version number {} is too large", quoted(digits))))?,
+    )?;
+    // One version has one number, and one spelling of it.
+    if digits.starts_with('0') {
+        return Err(invalid(format!(
+            "the version number {} has leading zeros; write {number}",
+            quoted(digits)
+        )));
+    }
+    Ok(number)
 }
 
 fn is_number(text: &str) -> bool {
@@ -85,6 +107,7 @@ fn is_number(text: &str) -> bool {
 impl FromStr for Selector {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
+        check_length(text)?;
         if text == "latest" {
             Ok(Self::Latest)
         } else if let Some(digits) =
@@ -96,7 +119,8 @@ impl FromStr for Selector {
         } else {
             EnvironmentName::new(text).map(Self::Environment).map_err(|e| {
                 invalid(format!(
-                    "{text:?} selects no version; expected latest, v<number>, sha256:<hash> or an environment"
+                    "{} selects no version; expected latest, v<number>, sha256:<hash> or an environment",
+                    quoted(text)
                 ))
                 .caused_by(e)
             })
@@ -118,6 +142,7 @@ impl fmt::Display for Selector {
 impl FromStr for Reference {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
+        check_length(text)?;
         let (prompt, selector) = split(text)?;
         let selector = selector.map_or(Ok(Selector::Latest), str::parse)?;
         Ok(Self { prompt, selector })
@@ -214,9 +239,21 @@ mod tests {
             ("triage@Prod", "selects no version"),
             ("a@b@c", "selects no version"),
             ("@production", "is empty"),
+            ("triage@v001", "\"001\" has leading zeros; write v1"),
+            ("triage@007", "leading zeros; write v7"),
+            ("triage@00", "count from 1"),
+            (
+                &format!("triage@v{}1", "0".repeat(300)),
+                "leading zeros; write v1",
+            ),
+            (&format!("triage@v{}", "9".repeat(300)), "too large"),
+            (&format!("triage@{}", "x".repeat(300)), "selects no version"),
+            (&format!("triage@sha256:{}", "0".repeat(300)), "is not a hash"),
+            (&"@".repeat(513), "has 513 bytes; at most 512 are allowed"),
         ] {
             let error = text.parse::<Reference>().unwrap_err();
             assert!(error.to_string().contains(part), "{text}: {error}");
+            assert!(error.to_string().len() < 250, "{error}");
         }
     }
 }

@@ -9,7 +9,7 @@ use super::analysis::ContentAnalysis;
 use super::check::ContentCheck;
 use super::diff::{Changelog, DiffOptions, PromptDiff};
 use super::draft::Draft;
-use super::reference::{Reference, Selector};
+use super::reference::{Reference, Selector, SnippetReference};
 use super::schema::InputSchema;
 use super::store::{
     Dependent, Lookup, NewVersion, PromptFilter, StatusChange, Store, TagsChange, VersionFilter,
@@ -17,6 +17,8 @@ use super::store::{
 use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
+use crate::base::id::quoted;
+use crate::base::spawn::to_completion;
 use crate::base::{
     Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn, Tag, TenantId,
     VersionNumber,
@@ -24,6 +26,12 @@ use crate::base::{
 
 /// Most bytes of a version's message.
 const MAX_MESSAGE_BYTES: usize = 2_000;
+/// Most tags that one call gives a prompt.
+const MAX_TAGS: usize = 64;
+/// Most dependents that an error names.
+const MAX_NAMED: usize = 5;
+/// How many dependents are looked up in one call: enough to fill an error, mostly, and few contents to hold.
+const DEPENDENTS_AT_ONCE: usize = 32;
 /// Most versions that one changelog covers.
 const MAX_CHANGELOG: usize = 1_000;
 
@@ -59,7 +67,9 @@ impl Prompts {
     /// Saves a version. It is a draft, which nobody sees who does not ask for it, unless the draft says `active`.
     ///
     /// Everything is checked first: templates, includes, schemas, that variables and input schema fit. Content that
-    /// the prompt has already is not saved again: the version that has it is returned as it is.
+    /// the prompt has already is not saved again: the version that has it is returned as it is. But a draft becomes
+    /// active when this one says `active`; an archived version stays archived, until it is
+    /// [activated](Self::activate) by name.
     ///
     /// # Errors
     /// [`Template`](ErrorKind::Template) with line and column, [`Invalid`](ErrorKind::Invalid), or
@@ -83,12 +93,13 @@ impl Prompts {
             .map(|text| {
                 semver::Version::parse(&text).map_err(|e| {
                     invalid(format!(
-                        "{text:?} is no semantic version: {e}; expected the form 1.4.0"
+                        "{} is no semantic version: {e}; expected the form 1.4.0",
+                        quoted(&text)
                     ))
                 })
             })
             .transpose()?;
-        let tags = draft.tags.iter().map(Tag::new).collect::<Result<Vec<_>>>()?;
+        let tags = parse_tags(draft.tags)?;
         let content = Arc::new(draft.content);
         content.check()?;
         if let Some(schema) = &content.output_schema {
@@ -130,27 +141,32 @@ impl Prompts {
             prompt.to_string(),
             &detail,
         );
-        let saved = self
-            .authoring
-            .store
-            .save_version(NewVersion {
-                tenant: self.tenant.clone(),
-                prompt,
-                hash,
-                content,
-                includes,
-                semver,
-                parents: draft.parents,
-                author,
-                message,
-                tags,
-                status,
-                created_at,
-                audit,
-            })
-            .await?;
-        if saved.created {
-            self.publish(&saved.version.prompt, saved.version.number);
+        let new = NewVersion {
+            tenant: self.tenant.clone(),
+            prompt,
+            hash,
+            content,
+            includes,
+            semver,
+            parents: draft.parents,
+            author: author.clone(),
+            message,
+            tags,
+            status,
+            created_at,
+            audit,
+        };
+        let this = self.clone();
+        let saved = to_completion(self.authoring.spawn.as_ref(), async move {
+            let saved = this.authoring.store.save_version(new).await?;
+            if saved.created {
+                this.publish(&saved.version.prompt, saved.version.number);
+            }
+            Ok(saved)
+        })
+        .await?;
+        if draft.active && saved.version.status == Status::Draft {
+            return self.activate(&saved.version, &author).await;
         }
         Ok(saved.version)
     }
@@ -237,13 +253,84 @@ impl Prompts {
 
     /// Takes a version out of use. It stays readable by number and hash.
     ///
+    /// The prompt's last active version is kept while versions of the tenant, drafts too, include it by "latest": they
+    /// could not be rendered any more. That is looked up before the change and not with it, so a version saved at the
+    /// same moment is not seen, and neither are those of tenants that inherit the prompt.
+    ///
     /// # Errors
-    /// [`Conflict`](ErrorKind::Conflict) while it is live in an environment;
-    /// [`NotFound`](ErrorKind::NotFound); the backend's errors.
+    /// [`Conflict`](ErrorKind::Conflict) while it is live in an environment, or is the last active version of a
+    /// snippet that is needed; [`NotFound`](ErrorKind::NotFound); the backend's errors.
     pub async fn archive(&self, version: &Version, actor: &Actor) -> Result<Version> {
         actor.authorise(Operation::Author)?;
         self.own(version)?;
+        self.check_not_needed(version).await?;
         self.set_status(version, Status::Archived, actor).await
+    }
+
+    /// Refuses to archive the last active version while others include the prompt by "latest".
+    async fn check_not_needed(&self, version: &Version) -> Result<()> {
+        let active = VersionFilter {
+            status: Some(Status::Active),
+        };
+        let two = PageRequest::first(2);
+        let active = self.versions(&version.prompt, &active, &two).await?.items;
+        if !matches!(&active[..], [last] if last.number == version.number) {
+            return Ok(());
+        }
+        let needed_by = self.floating_dependents(&version.prompt).await?;
+        if needed_by.is_empty() {
+            return Ok(());
+        }
+        let named: Vec<&str> = needed_by.iter().take(MAX_NAMED).map(String::as_str).collect();
+        let more = if needed_by.len() > MAX_NAMED {
+            " and others"
+        } else {
+            ""
+        };
+        Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "{version} cannot be archived while {}{more} include {} by \"latest\" and no other version of it is \
+                 active; save or activate another version first, or archive those",
+                named.join(", "),
+                version.prompt
+            ),
+        ))
+    }
+
+    /// Versions in use that include a snippet by "latest": one more than an error names, at most.
+    async fn floating_dependents(&self, snippet: &PromptName) -> Result<Vec<String>> {
+        let mut found: Vec<String> = Vec::new();
+        let mut page = PageRequest::first(PageRequest::MAX_LIMIT);
+        loop {
+            let Page { items, next } = self.dependents(snippet, &page).await?;
+            let mut references: Vec<Reference> = items
+                .into_iter()
+                .filter(|dependent| {
+                    let include = dependent.reference.parse::<SnippetReference>();
+                    include.is_ok_and(|include| include.is_floating())
+                })
+                .map(|dependent| Reference::version(dependent.prompt, dependent.number))
+                .collect();
+            // The same include can be written in two ways.
+            references.dedup();
+            for chunk in references.chunks(DEPENDENTS_AT_ONCE) {
+                for lookup in self.authoring.store.find(&self.tenant, chunk).await? {
+                    if let Lookup::Found(at) = lookup
+                        && at.version.status != Status::Archived
+                    {
+                        found.push(at.version.to_string());
+                        if found.len() > MAX_NAMED {
+                            return Ok(found);
+                        }
+                    }
+                }
+            }
+            match next {
+                Some(cursor) => page = page.after(cursor),
+                None => return Ok(found),
+            }
+        }
     }
 
     async fn set_status(&self, version: &Version, to: Status, actor: &Actor) -> Result<Version> {
@@ -253,24 +340,26 @@ impl Prompts {
             version.to_string(),
             &json!({ "status": to }),
         );
-        let changed = self
-            .authoring
-            .store
-            .set_status(StatusChange {
-                tenant: self.tenant.clone(),
-                prompt: version.prompt.clone(),
-                number: version.number,
-                to,
-                audit,
-            })
-            .await?;
-        self.publish(&changed.prompt, changed.number);
-        Ok(changed)
+        let change = StatusChange {
+            tenant: self.tenant.clone(),
+            prompt: version.prompt.clone(),
+            number: version.number,
+            to,
+            audit,
+        };
+        let this = self.clone();
+        to_completion(self.authoring.spawn.as_ref(), async move {
+            let changed = this.authoring.store.set_status(change).await?;
+            this.publish(&changed.prompt, changed.number);
+            Ok(changed)
+        })
+        .await
     }
 
     /// Replaces the tags of a prompt.
     ///
     /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a text that is no tag, and for more than 64 tags;
     /// [`NotFound`](ErrorKind::NotFound) when the tenant itself has no such prompt; the backend's errors.
     pub async fn set_tags<T: AsRef<str>>(
         &self,
@@ -280,7 +369,7 @@ impl Prompts {
     ) -> Result<PromptRecord> {
         actor.authorise(Operation::Author)?;
         let prompt = PromptName::new(name)?;
-        let tags = tags.into_iter().map(Tag::new).collect::<Result<Vec<_>>>()?;
+        let tags = parse_tags(tags)?;
         let audit = self.audit(
             actor.clone(),
             AuditAction::SetTags,
@@ -399,6 +488,20 @@ impl fmt::Debug for Prompts {
             .field("tenant", &self.tenant)
             .finish_non_exhaustive()
     }
+}
+
+fn parse_tags<T: AsRef<str>>(tags: impl IntoIterator<Item = T>) -> Result<Vec<Tag>> {
+    let tags: Vec<Tag> = tags
+        .into_iter()
+        .take(MAX_TAGS + 1)
+        .map(Tag::new)
+        .collect::<Result<_>>()?;
+    if tags.len() > MAX_TAGS {
+        return Err(invalid(format!(
+            "there are more than {MAX_TAGS} tags; at most {MAX_TAGS} are allowed"
+        )));
+    }
+    Ok(tags)
 }
 
 /// Checks that a version is the tenant's own, since what it inherits it cannot change.

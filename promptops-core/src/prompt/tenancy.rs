@@ -9,6 +9,7 @@ use super::service::Authoring;
 use super::store::Store;
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::Result;
+use crate::base::spawn::to_completion;
 use crate::base::tenancy::ParentChange;
 use crate::base::{Actor, Change, Event, Operation, TenantId};
 
@@ -45,18 +46,22 @@ impl Tenants {
             subject: tenant.to_string(),
             detail: json!({ "parent": parent }).to_string(),
         };
-        self.store()
-            .set_parent(ParentChange {
-                tenant: tenant.clone(),
-                parent,
-                audit,
-            })
-            .await?;
-        self.0.events.publish(&Event {
-            tenant,
-            change: Change::ParentChanged,
-        });
-        Ok(())
+        let Authoring { store, events, .. } = self.0.clone();
+        to_completion(self.0.spawn.as_ref(), async move {
+            store
+                .set_parent(ParentChange {
+                    tenant: tenant.clone(),
+                    parent,
+                    audit,
+                })
+                .await?;
+            events.publish(&Event {
+                tenant,
+                change: Change::ParentChanged,
+            });
+            Ok(())
+        })
+        .await
     }
 
     /// The tenant that this one inherits from.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::snippet::{SnippetResolver, SnippetSource};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{ClosureHash, ContentHash, Location, PromptName, TenantId, VersionNumber};
+use crate::base::{ClosureHash, ContentHash, EnvironmentName, PromptName, TenantId, VersionNumber};
 use crate::prompt::{
     Body, Content, ContentAnalysis, Missing, Selector, SnippetReference, SnippetUse, Version, closure_hash,
 };
@@ -91,14 +91,6 @@ pub struct Closure {
     pub snippets: Vec<Snippet>,
     /// The identity of all of it.
     pub hash: ClosureHash,
-}
-
-/// A place in the graph of includes: the prompt itself, or a reference.
-struct Step<'a> {
-    written: &'a str,
-    prompt: &'a PromptName,
-    version: Option<VersionNumber>,
-    floating: bool,
 }
 
 impl Closure {
@@ -205,14 +197,19 @@ impl Closure {
         })
     }
 
-    /// The includes by "latest", as written: what can change without a new version of anything that includes it.
+    /// The includes, as written, that can change without this environment's policies being asked: those by "latest",
+    /// and those by other environments.
     #[must_use]
-    pub fn floating_includes(&self) -> Vec<String> {
+    pub fn floating_includes(&self, environment: &EnvironmentName) -> Vec<String> {
         let nested = self.snippets.iter().map(|snippet| &snippet.analysis);
         let mut floating: Vec<String> = std::iter::once(&self.analysis)
             .chain(nested)
             .flat_map(ContentAnalysis::includes)
-            .filter(|include| include.reference.is_floating())
+            .filter(|include| match &include.reference.reference().selector {
+                Selector::Version(_) | Selector::Hash(_) => false,
+                Selector::Environment(by) => by != environment,
+                Selector::Latest => true,
+            })
             .map(|include| include.written.clone())
             .collect();
         floating.sort_unstable();
@@ -239,6 +236,11 @@ fn not_found(include: &SnippetUse, missing: Missing) -> Error {
 }
 
 /// Walks every path of includes: none may come back to where it was, none may be too long.
+///
+/// A path comes back when it leads to a version that is on it already, or from inside to the prompt itself by
+/// "latest" or environment, which can mean this very version. A pinned other version of the prompt is another text.
+/// Neither depends on the way taken to an include, so each is walked once: what was walked to its end leads to nothing
+/// that is on any path.
 fn check_paths(
     prompt: &PromptName,
     version: Option<VersionNumber>,
@@ -246,74 +248,77 @@ fn check_paths(
     snippets: &BTreeMap<String, Snippet>,
     limits: &SnippetLimits,
 ) -> Result<()> {
-    fn walk<'a>(
-        analysis: &'a ContentAnalysis,
-        snippets: &'a BTreeMap<String, Snippet>,
-        path: &mut Vec<Step<'a>>,
-        heights: &mut BTreeMap<&'a str, usize>,
-        limits: &SnippetLimits,
-    ) -> Result<usize> {
+    let mut walk = Walk {
+        prompt,
+        version,
+        snippets,
+        limits,
+        path: Vec::new(),
+        heights: BTreeMap::new(),
+    };
+    walk.height(root).map(drop)
+}
+
+/// A version that an include led to.
+type Place<'a> = (&'a TenantId, &'a PromptName, VersionNumber);
+
+struct Walk<'a> {
+    prompt: &'a PromptName,
+    version: Option<VersionNumber>,
+    snippets: &'a BTreeMap<String, Snippet>,
+    limits: &'a SnippetLimits,
+    /// Where the walk is: what is included, and how that is written.
+    path: Vec<(Place<'a>, &'a str)>,
+    /// How many levels there are below each place that was walked to its end.
+    heights: BTreeMap<Place<'a>, usize>,
+}
+
+impl<'a> Walk<'a> {
+    /// How many levels of includes there are below.
+    fn height(&mut self, analysis: &'a ContentAnalysis) -> Result<usize> {
         let mut height = 0;
         for include in analysis.includes() {
-            let Some(snippet) = snippets.get(&include.written) else {
+            let Some(snippet) = self.snippets.get(&include.written) else {
                 continue;
             };
-            let step = Step {
-                written: &include.written,
-                prompt: &snippet.source.prompt,
-                version: Some(snippet.source.version),
-                floating: !matches!(
-                    include.reference.reference().selector,
-                    Selector::Version(_) | Selector::Hash(_)
-                ),
-            };
-            // An older version, pinned, is another text; anything else comes back to what is being included.
-            if path
-                .iter()
-                .any(|at| at.prompt == step.prompt && (step.floating || at.version == step.version))
-            {
-                return Err(in_path(
-                    "includes go round in a circle",
-                    path,
-                    step.written,
-                    &include.location,
-                ));
+            let source = &snippet.source;
+            let place = (&source.tenant, &source.prompt, source.version);
+            if self.is_root(include, source) || self.path.iter().any(|(at, _)| *at == place) {
+                return Err(self.error("includes go round in a circle", include));
             }
-            let below = match heights.get(include.written.as_str()) {
+            let below = match self.heights.get(&place) {
                 Some(below) => *below,
                 None => {
-                    path.push(step);
-                    let below = walk(&snippet.analysis, snippets, path, heights, limits)?;
-                    path.pop();
-                    heights.insert(&include.written, below);
+                    self.path.push((place, &include.written));
+                    let below = self.height(&snippet.analysis)?;
+                    self.path.pop();
+                    self.heights.insert(place, below);
                     below
                 }
             };
             height = height.max(below + 1);
-            if path.len() - 1 + height > limits.depth {
-                return Err(in_path(
-                    &format!("snippets go deeper than {} levels", limits.depth),
-                    path,
-                    &include.written,
-                    &include.location,
-                ));
+            if self.path.len() + height > self.limits.depth {
+                let what = format!("snippets go deeper than {} levels", self.limits.depth);
+                return Err(self.error(&what, include));
             }
         }
         Ok(height)
     }
-    let mut path = vec![Step {
-        written: prompt.as_str(),
-        prompt,
-        version,
-        floating: false,
-    }];
-    walk(root, snippets, &mut path, &mut BTreeMap::new(), limits).map(drop)
-}
 
-fn in_path(what: &str, path: &[Step<'_>], last: &str, location: &Location) -> Error {
-    let mut names: Vec<&str> = path.iter().map(|step| step.written).collect();
-    names.push(last);
-    Error::new(ErrorKind::Invalid, format!("{what}: {}", names.join(" → "))).at(location.clone())
+    fn is_root(&self, include: &SnippetUse, source: &SnippetSource) -> bool {
+        let pinned = matches!(
+            include.reference.reference().selector,
+            Selector::Version(_) | Selector::Hash(_)
+        );
+        source.prompt == *self.prompt && (!pinned || self.version == Some(source.version))
+    }
+
+    fn error(&self, what: &str, include: &SnippetUse) -> Error {
+        let mut names: Vec<&str> = vec![self.prompt.as_str()];
+        names.extend(self.path.iter().map(|(_, written)| *written));
+        names.push(&include.written);
+        Error::new(ErrorKind::Invalid, format!("{what}: {}", names.join(" → "))).at(include.location.clone())
+    }
 }
 
 /// One path of includes from the prompt to the reference, as text.

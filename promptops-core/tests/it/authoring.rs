@@ -2,9 +2,10 @@
 
 use promptops_core::base::{Actor, PageRequest, Tag, VersionNumber};
 use promptops_core::prompt::{
-    DiffOptions, Draft, ModelSettings, PromptFilter, Status, Tool, VersionFilter, placeholder, system, user,
+    DiffOptions, Draft, ModelSettings, PromptFilter, Status, Tool, Version, VersionFilter, placeholder,
+    system, user,
 };
-use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Tenant};
+use promptops_core::{Error, ErrorKind, MemoryBackend, PromptOps, Tenant};
 use serde_json::json;
 
 fn tenant() -> Tenant {
@@ -364,4 +365,124 @@ async fn diff_and_changelog_tell_what_changed() {
             .unwrap_err()
             .is_not_found()
     );
+}
+
+async fn active(tenant: &Tenant, name: &str, text: &str) -> Result<Version, Error> {
+    tenant
+        .prompts()
+        .save(name, Draft::text(text).by("mo").active())
+        .await
+}
+
+#[tokio::test]
+async fn a_draft_saved_again_as_active_becomes_active() {
+    let acme = tenant();
+    let prompts = acme.prompts();
+    let draft = || Draft::text("one").by("mo");
+    let saved = prompts.save("triage", draft()).await.unwrap();
+    assert_eq!(saved.status, Status::Draft);
+    let activated = prompts.save("triage", draft().active()).await.unwrap();
+    assert_eq!(
+        (activated.number, activated.status),
+        (saved.number, Status::Active)
+    );
+    assert_eq!(prompts.get("triage").await.unwrap(), activated);
+    // What is active already stays so, and an archived version stays archived.
+    assert_eq!(prompts.save("triage", draft()).await.unwrap(), activated);
+    let archived = prompts.archive(&activated, &mo()).await.unwrap();
+    assert_eq!(prompts.save("triage", draft().active()).await.unwrap(), archived);
+}
+
+#[tokio::test]
+async fn the_last_active_version_of_a_snippet_in_use_is_not_archived() {
+    let acme = tenant();
+    let prompts = acme.prompts();
+    let v1 = active(&acme, "safety", "Be safe.").await.unwrap();
+    let v2 = active(&acme, "safety", "Be very safe.").await.unwrap();
+    let mut needing = Vec::new();
+    for i in 0..6 {
+        let draft = Draft::text("{% include \"safety\" %}{% include \"safety@latest\" %}").by("mo");
+        needing.push(prompts.save(format!("p{i}"), draft).await.unwrap());
+    }
+    active(&acme, "pinned", "{% include \"safety@1\" %}")
+        .await
+        .unwrap();
+    prompts.archive(&v1, &mo()).await.unwrap();
+    let error = prompts.archive(&v2, &mo()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(
+        error.to_string().contains(
+            "safety v2 cannot be archived while p0 v1, p1 v1, p2 v1, p3 v1, p4 v1 and others include safety by \
+             \"latest\" and no other version of it is active; save or activate another version first, or archive \
+             those"
+        ),
+        "{error}"
+    );
+    assert_eq!(prompts.get("safety").await.unwrap().number, v2.number);
+    for version in &needing {
+        prompts.archive(version, &mo()).await.unwrap();
+    }
+    prompts.archive(&v2, &mo()).await.unwrap();
+}
+
+#[tokio::test]
+async fn whether_includes_go_round_does_not_depend_on_their_order() {
+    let acme = tenant();
+    let both = |first: &str, second: &str| {
+        [(first, second), (second, first)]
+            .map(|(a, b)| format!("{{% include \"{a}\" %}}{{% include \"{b}\" %}}"))
+    };
+    // y v1 leads to s, and s to y v2, which ends there: another text is no circle.
+    active(&acme, "s", "s").await.unwrap();
+    active(&acme, "y", "{% include \"s\" %}").await.unwrap();
+    active(&acme, "y", "end").await.unwrap();
+    active(&acme, "s", "{% include \"y\" %}").await.unwrap();
+    for text in both("s", "y@1") {
+        active(&acme, "x", &text).await.unwrap();
+    }
+    // Nor is an older version of the prompt itself; but from inside, it is not reached by what can move.
+    active(&acme, "s", "{% include \"x@1\" %}").await.unwrap_err();
+    active(&acme, "z", "plain").await.unwrap();
+    active(&acme, "t", "{% include \"z\" %}").await.unwrap();
+    active(&acme, "z", "{% include \"z@1\" %} more").await.unwrap();
+    for text in both("t", "z@1") {
+        let error = active(&acme, "z", &text).await.unwrap_err();
+        assert!(error.message().contains("circle: z → t → z"), "{error}");
+    }
+
+    // A real circle, made by taking the version out of use that kept it open: a → b → c → a.
+    let b1 = active(&acme, "b", "b").await.unwrap();
+    active(&acme, "c", "c").await.unwrap();
+    active(&acme, "a", "{% include \"b\" %}").await.unwrap();
+    active(&acme, "b", "{% include \"c\" %}").await.unwrap();
+    let b3 = active(&acme, "b", "open").await.unwrap();
+    active(&acme, "c", "{% include \"a\" %}").await.unwrap();
+    acme.prompts().archive(&b1, &mo()).await.unwrap();
+    acme.prompts().archive(&b3, &mo()).await.unwrap();
+    for text in both("a", "b@2").into_iter().chain(both("c", "a@1")) {
+        let error = active(&acme, "w", &text).await.unwrap_err();
+        assert!(error.message().contains("go round in a circle"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn tags_are_bounded() {
+    let acme = tenant();
+    active(&acme, "p", "p").await.unwrap();
+    let tags = |count: usize| (0..count).map(|i| format!("t{i}"));
+    let prompts = acme.prompts();
+    assert_eq!(
+        prompts.set_tags("p", tags(64), &mo()).await.unwrap().tags.len(),
+        64
+    );
+    let endless = std::iter::repeat("t");
+    for error in [
+        prompts.set_tags("p", tags(65), &mo()).await.unwrap_err(),
+        prompts.set_tags("p", endless, &mo()).await.unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("more than 64 tags"), "{error}");
+    }
+    let many = tags(65).fold(Draft::text("q").by("mo"), Draft::tag);
+    let error = prompts.save("p", many).await.unwrap_err();
+    assert!(error.to_string().contains("more than 64 tags"), "{error}");
 }

@@ -1,6 +1,9 @@
 //! Promotion, rollback, approval, policies: what is let through, what is refused and in which words.
 
-use promptops_core::base::{Actor, DatasetName, PageRequest, VersionNumber};
+use std::sync::{Arc, Mutex};
+
+use promptops_core::base::event::EventListener;
+use promptops_core::base::{Actor, Change, DatasetName, Event, PageRequest, VersionNumber};
 use promptops_core::environment::{MoveKind, Policy};
 use promptops_core::evaluation::Evidence;
 use promptops_core::prompt::{Content, Draft, Status, Version};
@@ -464,12 +467,26 @@ async fn rollback_goes_to_what_was_live_before_or_to_a_named_version() {
             .contains("nothing was live in dev before triage v1"),
         "{error}"
     );
+    // What was taken out of service comes back through the policy alone.
+    for rolled_back in &versions[1..3] {
+        let error = environments
+            .rollback("triage", "dev", &mo(), "was fine")
+            .to(rolled_back.number)
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IllegalTransition);
+        let said = format!("{rolled_back} was rolled back in dev; promote it instead");
+        assert!(error.to_string().contains(&said), "{error}");
+    }
+    for version in &versions[1..3] {
+        environments.promote(version, "dev", &mo()).await.unwrap();
+    }
     let named = environments
         .rollback("triage", "dev", &mo(), "was fine")
-        .to(versions[2].number)
+        .to(versions[0].number)
         .await
         .unwrap();
-    assert_eq!((named.version.get(), named.revision), (3, 6));
+    assert_eq!((named.version.get(), named.revision), (1, 8));
     let error = environments
         .rollback("triage", "dev", &mo(), "x")
         .to(versions[3].number)
@@ -506,9 +523,182 @@ async fn rollback_goes_to_what_was_live_before_or_to_a_named_version() {
             (MoveKind::Promote, Some(2), 3, ""),
             (MoveKind::Rollback, Some(3), 2, "worse"),
             (MoveKind::Rollback, Some(2), 1, "still"),
-            (MoveKind::Rollback, Some(1), 3, "was fine"),
+            (MoveKind::Promote, Some(1), 2, ""),
+            (MoveKind::Promote, Some(2), 3, ""),
+            (MoveKind::Rollback, Some(3), 1, "was fine"),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_rollback_passes_over_what_was_archived() {
+    let acme = tenant();
+    let environments = acme.environments();
+    let mut versions = Vec::new();
+    for text in ["one", "two", "three"] {
+        let version = save(&acme, "triage", text).await;
+        environments.promote(&version, "dev", &mo()).await.unwrap();
+        versions.push(version);
+    }
+    acme.prompts().archive(&versions[1], &mo()).await.unwrap();
+    let error = environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .to(versions[1].number)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::IllegalTransition);
+    assert!(error.to_string().contains("triage v2 is archived"), "{error}");
+    let back = environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .await
+        .unwrap();
+    assert_eq!(back.version.get(), 1);
+    environments.promote(&versions[2], "dev", &mo()).await.unwrap();
+    acme.prompts().archive(&versions[0], &mo()).await.unwrap();
+    let error = environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error
+            .to_string()
+            .contains("all that was live in dev before triage v3 is archived"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_rollback_takes_snippets_as_they_are_if_they_can_be_rendered() {
+    let acme = tenant();
+    let environments = acme.environments();
+    save(&acme, "safety", "Be safe.").await;
+    let draft = Draft::text("{{ tone }} {% include \"safety\" %}")
+        .input_schema(serde_json::json!({"type": "object", "properties": {"tone": {}}, "required": ["tone"]}))
+        .by("mo");
+    let v1 = acme.prompts().save("triage", draft).await.unwrap();
+    let v2 = save(&acme, "triage", "two").await;
+    let first = environments.promote(&v1, "dev", &mo()).await.unwrap();
+    environments.promote(&v2, "dev", &mo()).await.unwrap();
+    save(&acme, "safety", "Be very safe.").await;
+    let back = environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .await
+        .unwrap();
+    assert_eq!(back.version, v1.number);
+    assert_ne!(back.closure_hash, first.closure_hash);
+    assert_eq!(back.closure_hash, v1_closure(&acme).await);
+    let history = environments
+        .history("triage", "dev", &PageRequest::default())
+        .await
+        .unwrap();
+    assert_eq!(history.items[0].closure_hash, back.closure_hash);
+
+    environments.promote(&v2, "dev", &mo()).await.unwrap();
+    save(&acme, "safety", "Be safe, {{ name }}.").await;
+    let error = environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("name"), "{error}");
+    assert_eq!(live(&acme, "dev").await, Some(2));
+}
+
+#[tokio::test]
+async fn a_promotion_tells_of_the_version_and_a_rollback_of_the_pointer_alone() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&heard);
+    let listener: Arc<dyn EventListener> = Arc::new(move |event: &Event| {
+        told.lock().unwrap().push(match &event.change {
+            Change::PointerMoved { version, .. } => format!("pointer {version}"),
+            Change::VersionChanged { version, .. } => format!("version {version}"),
+            other => format!("{other:?}"),
+        });
+    });
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let acme = ops.tenant("acme").unwrap();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    ops.events().subscribe(Arc::downgrade(&listener));
+    let environments = acme.environments();
+    for version in [&v1, &v2] {
+        environments.promote(version, "dev", &mo()).await.unwrap();
+    }
+    environments
+        .rollback("triage", "dev", &mo(), "worse")
+        .await
+        .unwrap();
+    assert_eq!(
+        *heard.lock().unwrap(),
+        [
+            "pointer v1",
+            "version v1",
+            "pointer v2",
+            "version v2",
+            "pointer v1"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_tried_in_the_source_is_what_goes_live() {
+    let acme = tenant();
+    let environments = acme.environments();
+    let policy = Policy::open().after("staging").unwrap();
+    environments
+        .set_policy("production", policy, &olga())
+        .await
+        .unwrap();
+    save(&acme, "safety", "Be safe.").await;
+    let v1 = save(&acme, "triage", "{% include \"safety\" %}").await;
+    let tried = environments.promote(&v1, "staging", &mo()).await.unwrap();
+    save(&acme, "safety", "Be very safe.").await;
+    let error = environments.promote(&v1, "production", &mo()).await.unwrap_err();
+    assert_eq!(
+        unmet(&error),
+        [format!(
+            "source_environment: found v1 live in staging with other snippets (closure {}), needed v1 live in \
+             staging with the snippets as they are now: promote it to staging again",
+            tried.closure_hash.short()
+        )]
+    );
+    let again = environments.promote(&v1, "staging", &mo()).await.unwrap();
+    assert_eq!(again.revision, 2);
+    environments.promote(&v1, "production", &mo()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_environment_in_which_something_is_live_exists_without_a_policy() {
+    let acme = tenant();
+    let environments = acme.environments();
+    let (v1, v2) = (
+        save(&acme, "triage", "one").await,
+        save(&acme, "triage", "two").await,
+    );
+    environments
+        .set_policy("canary", Policy::open(), &olga())
+        .await
+        .unwrap();
+    environments.promote(&v1, "canary", &mo()).await.unwrap();
+    environments.remove_policy("canary", None, &olga()).await.unwrap();
+    environments.promote(&v2, "canary", &mo()).await.unwrap();
+    let after = || Policy::open().after("canary").unwrap();
+    environments
+        .set_policy_for("triage", "production", after(), &olga())
+        .await
+        .unwrap();
+    let other = save(&acme, "other", "one").await;
+    for error in [
+        environments.promote(&other, "canary", &mo()).await.unwrap_err(),
+        environments
+            .set_policy("production", after(), &olga())
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    }
 }
 
 #[tokio::test]
@@ -632,7 +822,7 @@ async fn only_the_very_text_that_was_saved_goes_live() {
     let acme = tenant();
     let v1 = save(&acme, "triage", "one").await;
     let mut forged = v1.clone();
-    forged.content = std::sync::Arc::new(Content::text("injected"));
+    forged.content = Arc::new(Content::text("injected"));
     let error = acme
         .environments()
         .promote(&forged, "dev", &mo())
@@ -690,24 +880,43 @@ async fn floating_snippets_are_refused_where_the_policy_says_so() {
     let error = environments.promote(&v1, "production", &mo()).await.unwrap_err();
     assert_eq!(
         unmet(&error),
-        ["pinned_snippets: found safety, needed every include by version or environment"]
+        ["pinned_snippets: found safety, needed every include by version, or by production"]
     );
+    // What another environment lets in, this one was not asked about.
+    environments.promote(&safety, "dev", &mo()).await.unwrap();
     let v2 = save(
+        &acme,
+        "triage",
+        "{% include \"safety@dev\" %} {% include \"safety@1\" %}",
+    )
+    .await;
+    let error = environments.promote(&v2, "production", &mo()).await.unwrap_err();
+    assert_eq!(
+        unmet(&error),
+        ["pinned_snippets: found safety@dev, needed every include by version, or by production"]
+    );
+    let v3 = save(
         &acme,
         "triage",
         "{% include \"safety@1\" %} {% include \"safety@production\" %}",
     )
     .await;
-    environments.promote(&v2, "production", &mo()).await.unwrap();
+    environments.promote(&v3, "production", &mo()).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_cannot_be_rendered_does_not_go_live() {
-    let acme = tenant();
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let (shared, acme) = (ops.tenant("shared").unwrap(), ops.tenant("acme").unwrap());
+    ops.tenants()
+        .set_parent("acme", Some("shared"), &olga())
+        .await
+        .unwrap();
     let environments = acme.environments();
-    let safety = save(&acme, "safety", "Be safe.").await;
+    let safety = save(&shared, "safety", "Be safe.").await;
     let v1 = save(&acme, "triage", "{% include \"safety\" %}").await;
-    acme.prompts().archive(&safety, &mo()).await.unwrap();
+    // Who inherits a snippet is not among its dependents.
+    shared.prompts().archive(&safety, &mo()).await.unwrap();
     let error = environments.promote(&v1, "dev", &mo()).await.unwrap_err();
     assert!(
         error

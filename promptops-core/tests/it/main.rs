@@ -6,6 +6,7 @@
 
 mod authoring;
 mod bombs;
+mod cancelled;
 mod conformance;
 mod faulty;
 mod golden;
