@@ -6,7 +6,9 @@ use promptops_benches::{is_bench, prompt};
 use promptops_core::MemoryBackend;
 use promptops_core::base::{PromptName, TenantId};
 use promptops_core::prompt::{Content, ContentAnalysis, Store, system, user};
-use promptops_core::render::{Closure, ClosureRoot, CompiledPrompt, RenderLimits, SnippetLimits, StoreSnippets};
+use promptops_core::render::{
+    Closure, ClosureRoot, CompiledPrompt, RenderLimits, SnippetLimits, StoreSnippets,
+};
 use promptops_core::template::{Limits, Template};
 use sha2::{Digest, Sha256};
 use tera::Tera;
