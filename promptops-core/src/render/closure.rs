@@ -181,7 +181,7 @@ impl Closure {
             next.retain(|include| !snippets.contains_key(&include.written));
             level = next;
         }
-        check_paths(prompt, version, &analysis, &snippets, limits)?;
+        check_paths(tenant, prompt, version, &analysis, &snippets, limits)?;
         let hashes: Vec<_> = snippets
             .values()
             .map(|snippet| (snippet.reference.as_str(), snippet.source.hash))
@@ -242,6 +242,7 @@ fn not_found(include: &SnippetUse, missing: Missing) -> Error {
 /// Neither depends on the way taken to an include, so each is walked once: what was walked to its end leads to nothing
 /// that is on any path.
 fn check_paths(
+    tenant: &TenantId,
     prompt: &PromptName,
     version: Option<VersionNumber>,
     root: &ContentAnalysis,
@@ -249,6 +250,7 @@ fn check_paths(
     limits: &SnippetLimits,
 ) -> Result<()> {
     let mut walk = Walk {
+        tenant,
         prompt,
         version,
         snippets,
@@ -263,6 +265,7 @@ fn check_paths(
 type Place<'a> = (&'a TenantId, &'a PromptName, VersionNumber);
 
 struct Walk<'a> {
+    tenant: &'a TenantId,
     prompt: &'a PromptName,
     version: Option<VersionNumber>,
     snippets: &'a BTreeMap<String, Snippet>,
@@ -310,7 +313,9 @@ impl<'a> Walk<'a> {
             include.reference.reference().selector,
             Selector::Version(_) | Selector::Hash(_)
         );
-        source.prompt == *self.prompt && (!pinned || self.version == Some(source.version))
+        // What is inherited under the name of a version being saved will be hidden by it, and its numbers with it.
+        let hidden = self.version.is_none() && source.tenant != *self.tenant;
+        source.prompt == *self.prompt && (!pinned || hidden || self.version == Some(source.version))
     }
 
     fn error(&self, what: &str, include: &SnippetUse) -> Error {

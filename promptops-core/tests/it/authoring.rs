@@ -486,3 +486,29 @@ async fn tags_are_bounded() {
     let error = prompts.save("p", many).await.unwrap_err();
     assert!(error.to_string().contains("more than 64 tags"), "{error}");
 }
+
+#[tokio::test]
+async fn an_override_does_not_include_what_it_hides() {
+    let ops = PromptOps::builder(MemoryBackend::new()).build();
+    let (shared, acme) = (ops.tenant("shared").unwrap(), ops.tenant("acme").unwrap());
+    shared
+        .prompts()
+        .save("safety", Draft::text("s").by("mo").active())
+        .await
+        .unwrap();
+    ops.tenants()
+        .set_parent("acme", Some("shared"), &Actor::owner("olga"))
+        .await
+        .unwrap();
+    let error = acme
+        .prompts()
+        .save("safety", Draft::text("{% include \"safety@1\" %}").by("mo"))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("includes go round in a circle: safety → safety@1"),
+        "{error}"
+    );
+}
