@@ -9,8 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use tera::{Context, ErrorKind as TeraErrorKind, Tera};
 
+use super::costs::{self, Costs};
 use super::fuel;
-use super::guard::{self, Costs, Insertions};
+use super::guard::{self, Insertions};
 use super::limits::RenderLimits;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Location, PromptName, VersionNumber};
@@ -95,7 +96,7 @@ impl Engine {
             .any(|source| guard::captures_includes(source.template));
         let mut costs: HashMap<String, Costs> = HashMap::new();
         for snippet in &snippets {
-            let cost = guard::costs(snippet.template, &costs);
+            let cost = costs::costs(snippet.template, &costs);
             costs.insert(snippet.name.clone(), cost);
         }
         let mut entries = Vec::new();
@@ -110,7 +111,7 @@ impl Engine {
             let entry = Entry {
                 origin: source.origin,
                 insertions,
-                costs: guard::costs(source.template, &costs),
+                costs: costs::costs(source.template, &costs),
             };
             entries.push((source.name.as_str().into(), entry));
             sources.push((source.name, text));

@@ -3,6 +3,7 @@
 mod closure;
 mod compiled;
 mod compiler;
+mod costs;
 mod engine;
 mod fuel;
 mod guard;
