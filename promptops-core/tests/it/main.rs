@@ -13,4 +13,6 @@ mod governing;
 mod journey;
 mod resolving;
 mod rooms;
+mod schemas;
+mod secrecy;
 mod templates;
