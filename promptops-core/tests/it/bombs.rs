@@ -521,7 +521,8 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
             json!({"a": 1})
         ),
     ];
-    let schemas: [(&'static str, fn() -> (Value, Value)); 12] = [
+    type Schema = (&'static str, fn() -> (Value, Value));
+    let schemas: [Schema; 13] = [
         ("a schema of doubled references", || {
             (references(18, 2), json!({}))
         }),
@@ -555,6 +556,12 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
                 .map(|i| (format!("p{i}"), json!({"pattern": format!("^{i}\\w{{1,9}}$")})))
                 .collect();
             (json!({"properties": patterns}), json!({}))
+        }),
+        ("a schema at the limit of work", || {
+            let mut schema = references(14, 2);
+            schema["$defs"]["l"] = json!({"$ref": "#/$defs/d0"});
+            let schema = json!({"properties": {"l": {"items": {"not": {"$ref": "#/$defs/l"}}}}, "$defs": schema["$defs"]});
+            (schema, json!({"l": vec![1; 700]}))
         }),
         ("a large schema", || {
             let properties: serde_json::Map<_, _> = (0..1_900)

@@ -184,7 +184,7 @@ impl<'a> Graph<'a> {
                 {
                     return Err(self.refused(&format!("two of its parts have the anchor {name:?}")));
                 }
-                ("$id" | "id", Value::String(_)) if at > 0 => {
+                ("$id" | "id", Value::String(_)) if at > 0 && (key == "$id" || self.is_draft_4()) => {
                     // References within it would start from there.
                     return Err(self.refused(&format!("it has `{key}` inside; only its top may have one")));
                 }
@@ -245,6 +245,12 @@ impl<'a> Graph<'a> {
         self.nodes[at].listed = listed;
         self.nodes[at].times = times;
         Ok(())
+    }
+
+    /// Whether `id` is what `$id` is today.
+    fn is_draft_4(&self) -> bool {
+        let schema = self.root.get("$schema").and_then(Value::as_str);
+        schema.is_some_and(|schema| schema.contains("draft-04"))
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<()> {
