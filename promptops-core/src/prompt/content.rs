@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::schema::bounds;
 use super::settings::{ModelSettings, Tool};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::hash::CanonicalHasher;
@@ -70,7 +71,7 @@ impl FromStr for MessageRole {
 }
 
 /// One place in a chat prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ChatItem {
     /// A message whose text is a template.
@@ -85,6 +86,16 @@ pub enum ChatItem {
         /// The parameter that holds the list.
         placeholder: String,
     },
+}
+
+/// Without the text.
+impl fmt::Debug for ChatItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message { role, template } => write!(f, "Message({role}, {} bytes)", template.len()),
+            Self::Placeholder { placeholder } => write!(f, "Placeholder({} bytes)", placeholder.len()),
+        }
+    }
 }
 
 fn message(role: MessageRole, template: impl Into<String>) -> ChatItem {
@@ -127,7 +138,7 @@ pub fn placeholder(parameter: impl Into<String>) -> ChatItem {
 }
 
 /// The text of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// One text: a completion prompt, or a snippet.
@@ -142,8 +153,18 @@ pub enum Body {
     },
 }
 
+/// Without the text.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text { template } => write!(f, "Text({} bytes)", template.len()),
+            Self::Chat { messages } => f.debug_tuple("Chat").field(messages).finish(),
+        }
+    }
+}
+
 /// Everything a version says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// The text.
     pub body: Body,
@@ -168,6 +189,8 @@ impl Content {
     pub const MAX_TOOLS: usize = 128;
     /// Largest content in bytes of its JSON form.
     pub const MAX_BYTES: usize = 1024 * 1024;
+    /// Deepest nesting of each JSON value in it: of schemas and of extra settings.
+    pub const MAX_NESTING: usize = 64;
 
     /// A text prompt or snippet.
     #[must_use]
@@ -299,6 +322,22 @@ impl Content {
                 )));
             }
         }
+        for (what, values) in [
+            ("the input schema", self.input_schema.iter().collect::<Vec<_>>()),
+            ("the output schema", self.output_schema.iter().collect()),
+            ("an extra setting", self.settings.extra.values().collect()),
+            (
+                "a schema of a tool's parameters",
+                self.tools.iter().map(|tool| &tool.parameters).collect(),
+            ),
+        ] {
+            if !bounds::is_within(values, Self::MAX_NESTING) {
+                return Err(invalid(format!(
+                    "{what} is nested deeper than {} levels; pass flatter values",
+                    Self::MAX_NESTING
+                )));
+            }
+        }
         self.settings.check()?;
         if self.tools.len() > Self::MAX_TOOLS {
             return Err(invalid(format!(
@@ -316,14 +355,50 @@ impl Content {
                 )));
             }
         }
-        let bytes = self.to_json()?.len();
+        let json = self.to_json()?;
+        let bytes = json.len();
         if bytes > Self::MAX_BYTES {
             return Err(invalid(format!(
                 "the content has {bytes} bytes; at most {} are allowed",
                 Self::MAX_BYTES
             )));
         }
+        // What is saved once must be there for ever.
+        Self::from_json(&json, &self.hash())
+            .map_err(|e| invalid("the content does not survive being stored").caused_by(e))?;
         Ok(())
+    }
+}
+
+/// Kind and sizes, without any text.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Content(")?;
+        match &self.body {
+            Body::Text { template } => write!(f, "text, {} bytes", template.len())?,
+            Body::Chat { messages } => {
+                let bytes = messages.iter().map(|item| match item {
+                    ChatItem::Message { template, .. } => template.len(),
+                    ChatItem::Placeholder { placeholder } => placeholder.len(),
+                });
+                write!(
+                    f,
+                    "chat, {} messages, {} bytes",
+                    messages.len(),
+                    bytes.sum::<usize>()
+                )?;
+            }
+        }
+        if !self.tools.is_empty() {
+            write!(f, ", {} tools", self.tools.len())?;
+        }
+        if self.input_schema.is_some() {
+            f.write_str(", input schema")?;
+        }
+        if self.output_schema.is_some() {
+            f.write_str(", output schema")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -425,5 +500,57 @@ mod tests {
             closure_hash(&root, &[("a", a)]),
             closure_hash(&root, &[("a@1", a)])
         );
+    }
+
+    fn nested(depth: usize) -> Value {
+        (0..depth).fold(Value::Null, |inner, _| Value::Array(vec![inner]))
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_to_be_read_back_is_refused() {
+        type Place<'a> = &'a dyn Fn(&mut Content, Value);
+        let change = |f: Place<'_>, depth: usize| {
+            let mut content = Content::text("x");
+            f(&mut content, nested(depth));
+            content.check()
+        };
+        let places: [Place<'_>; 3] = [
+            &|c, v| c.input_schema = Some(serde_json::json!({"const": v})),
+            &|c, v| c.output_schema = Some(serde_json::json!({"const": v})),
+            &|c, v| drop(c.settings.extra.insert("k".into(), v)),
+        ];
+        for place in places {
+            change(place, 63).unwrap();
+            for depth in [66, 126, 1_000] {
+                let error = change(place, depth).unwrap_err();
+                assert!(error.message().contains("deeper than 64 levels"), "{error}");
+            }
+        }
+        let tool = |depth: usize| {
+            let mut content = Content::text("x");
+            content
+                .tools
+                .push(Tool::new("t", serde_json::json!({"const": nested(depth)})));
+            content.check()
+        };
+        tool(30).unwrap();
+        let error = tool(40).unwrap_err();
+        assert!(
+            error.message().contains("tool \"t\" is nested deeper than 32"),
+            "{error}"
+        );
+        tool(126).unwrap_err();
+    }
+
+    #[test]
+    fn schemas_of_tools_are_bounded() {
+        let mut content = Content::text("x");
+        let double = |i| serde_json::json!({"anyOf": [{"$ref": format!("#/$defs/d{i}")}, {"$ref": format!("#/$defs/d{i}")}]});
+        let defs: serde_json::Map<_, _> = (0..30).map(|i| (format!("d{i}"), double(i + 1))).collect();
+        let mut schema = serde_json::json!({"$ref": "#/$defs/d0", "$defs": defs});
+        schema["$defs"]["d30"] = Value::Bool(true);
+        content.tools.push(Tool::new("t", schema));
+        let error = content.check().unwrap_err();
+        assert!(error.message().contains("parameters of tool \"t\""), "{error}");
     }
 }

@@ -1,13 +1,16 @@
 //! A version on its way to being saved.
 
+use std::fmt;
+
 use serde_json::Value;
 
 use super::content::{ChatItem, Content};
 use super::settings::{ModelSettings, Tool};
+use crate::base::error::{Result, invalid};
 use crate::base::{Actor, VersionNumber};
 
 /// What is to be saved as a version. Every call says one thing about it; [`by`](Self::by) must be among them.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "a draft does nothing until it is saved"]
 pub struct Draft {
     pub(super) content: Content,
@@ -19,7 +22,42 @@ pub struct Draft {
     pub(super) active: bool,
 }
 
+/// Without any text.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Draft")
+            .field("content", &self.content)
+            .field("author", &self.author)
+            .field("semver", &self.semver)
+            .field("parents", &self.parents)
+            .field("tags", &self.tags.len())
+            .field("active", &self.active)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Draft {
+    /// Most tags that one draft adds.
+    pub const MAX_TAGS: usize = 64;
+    /// Most versions that one was made from.
+    pub const MAX_PARENTS: usize = 16;
+
+    /// Checks how much there is of everything beside the content.
+    pub(super) fn check(&self) -> Result<()> {
+        let parents = self.parents.as_ref().map_or(0, Vec::len);
+        for (what, count, most) in [
+            ("tags", self.tags.len(), Self::MAX_TAGS),
+            ("parents", parents, Self::MAX_PARENTS),
+        ] {
+            if count > most {
+                return Err(invalid(format!(
+                    "the draft has {count} {what}; at most {most} are allowed"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// A draft of this content.
     pub fn new(content: Content) -> Self {
         Self {
@@ -101,5 +139,29 @@ impl Draft {
     pub fn active(mut self) -> Self {
         self.active = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_and_parents_are_few() {
+        let tags = |count| (0..count).fold(Draft::text("x"), |draft, i| draft.tag(format!("t{i}")));
+        tags(64).check().unwrap();
+        let error = tags(65).check().unwrap_err();
+        assert_eq!(error.message(), "the draft has 65 tags; at most 64 are allowed");
+        let parents = |count| {
+            (1..=count).fold(Draft::text("x"), |draft, i| {
+                draft.parent(VersionNumber::new(i).unwrap())
+            })
+        };
+        parents(16).check().unwrap();
+        let error = parents(17).check().unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the draft has 17 parents; at most 16 are allowed"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The schema of a prompt's parameters: checked against the templates at save, and against the values at render.
 
-use std::collections::HashMap;
+pub(super) mod bounds;
+
 use std::fmt;
 
 use jsonschema::{PatternOptions, Validator};
@@ -11,10 +12,10 @@ use crate::base::error::{Error, ErrorKind, Result, invalid};
 
 /// Most problems that one error lists.
 const MAX_LISTED: usize = 10;
-/// Deepest nesting of a schema.
-const MAX_DEPTH: usize = 64;
-/// Most that checking one value may take, counted in parts of the schema.
-const MAX_WEIGHT: u64 = 100_000;
+/// Most that checking all parameters may take, counted in subschemas times values.
+const MAX_WORK: u64 = 50_000_000;
+/// Most for which errors are listed: finding all that is wrong in every branch takes memory.
+const MAX_LISTED_WORK: u64 = 100_000;
 /// Keywords under which properties may be declared out of sight.
 const OPAQUE: [&str; 9] = [
     "$ref",
@@ -32,6 +33,8 @@ const OPAQUE: [&str; 9] = [
 pub struct InputSchema {
     schema: Value,
     validator: Validator,
+    cost: bounds::Cost,
+    json_bytes: usize,
 }
 
 impl InputSchema {
@@ -41,8 +44,7 @@ impl InputSchema {
     /// [`Invalid`](ErrorKind::Invalid) for what is no JSON Schema, or refers to anything outside of itself:
     /// references are never fetched.
     pub fn compile(what: &str, schema: &Value) -> Result<Self> {
-        check_references(what, schema)?;
-        Weigher::check(what, schema)?;
+        let cost = bounds::measure(what, schema)?;
         let validator = jsonschema::options()
             .with_pattern_options(PatternOptions::regex().size_limit(256 << 10))
             .build(schema)
@@ -56,6 +58,8 @@ impl InputSchema {
         Ok(Self {
             schema: schema.clone(),
             validator,
+            cost,
+            json_bytes: schema.to_string().len(),
         })
     }
 
@@ -64,8 +68,19 @@ impl InputSchema {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) listing what does not fit.
     pub fn check(&self, values: &Value) -> Result<()> {
+        let work = bounds::size(values).saturating_mul(self.cost.weight);
+        if work > MAX_WORK {
+            return Err(invalid(
+                "the parameters are too large to be checked against the input schema; pass less, or a simpler schema",
+            ));
+        }
         if self.validator.is_valid(values) {
             return Ok(());
+        }
+        if work > MAX_LISTED_WORK {
+            return Err(invalid(
+                "the parameters do not fit the input schema; they are too large to tell where",
+            ));
         }
         let mut problems: Vec<String> = self
             .validator
@@ -84,6 +99,15 @@ impl InputSchema {
             "the parameters do not fit the input schema: {}",
             problems.join("; ")
         )))
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const SUBSCHEMA: usize = 2 << 10;
+        const PATTERN: usize = 64 << 10;
+        let json = self.json_bytes.saturating_mul(4);
+        size_of::<Self>() + json + self.cost.subschemas * SUBSCHEMA + self.cost.patterns * PATTERN
     }
 
     /// Checks that every variable of the templates is declared, and that what the templates cannot do without is
@@ -148,9 +172,7 @@ impl InputSchema {
 
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InputSchema")
-            .field("schema", &self.schema)
-            .finish_non_exhaustive()
+        write!(f, "InputSchema({} subschemas)", self.cost.subschemas)
     }
 }
 
@@ -166,155 +188,6 @@ fn shortened(mut text: String) -> String {
 
 fn place(pointer: &str) -> &str {
     if pointer.is_empty() { "the top" } else { pointer }
-}
-
-/// Every reference must stay inside: the validator would otherwise read files or ask the network.
-fn check_references(what: &str, schema: &Value) -> Result<()> {
-    let mut open = vec![(schema, 0)];
-    while let Some((value, depth)) = open.pop() {
-        // Compiling recurses.
-        if depth > MAX_DEPTH {
-            return Err(invalid(format!(
-                "{what} is nested deeper than {MAX_DEPTH} levels; put parts of it into `$defs`"
-            )));
-        }
-        match value {
-            Value::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(map) => {
-                for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
-                    if let Some(Value::String(target)) = map.get(keyword)
-                        && !target.starts_with('#')
-                    {
-                        return Err(invalid(format!(
-                            "{what} refers to {target:?}; only references within the schema (`#…`) are allowed, put \
-                             the definition into `$defs`"
-                        )));
-                    }
-                }
-                open.extend(map.values().map(|item| (item, depth + 1)));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// What checking one value costs, references followed: a schema of forty definitions that each refer to the next one
-/// twice would never end.
-struct Weigher<'a> {
-    what: &'a str,
-    root: &'a Value,
-    anchors: HashMap<&'a str, &'a Value>,
-    /// Targets of references, with their weight and height; `None` while they are being looked at.
-    targets: HashMap<&'a str, Option<(u64, usize)>>,
-}
-
-impl<'a> Weigher<'a> {
-    fn check(what: &'a str, root: &'a Value) -> Result<()> {
-        let mut anchors = HashMap::new();
-        let mut open = vec![root];
-        while let Some(value) = open.pop() {
-            match value {
-                Value::Array(items) => open.extend(items),
-                Value::Object(map) => {
-                    for keyword in ["$anchor", "$dynamicAnchor"] {
-                        if let Some(Value::String(name)) = map.get(keyword) {
-                            anchors.insert(name.as_str(), value);
-                        }
-                    }
-                    // References within it would start from there.
-                    if matches!(map.get("$id"), Some(Value::String(_))) && !std::ptr::eq(value, root) {
-                        return Err(invalid(format!(
-                            "{what} has an `$id` inside; only its top may have one"
-                        )));
-                    }
-                    open.extend(map.values());
-                }
-                _ => {}
-            }
-        }
-        let mut weigher = Self {
-            what,
-            root,
-            anchors,
-            targets: HashMap::new(),
-        };
-        let (weight, _) = weigher.weigh(root, 0)?;
-        if weight > MAX_WEIGHT {
-            return Err(weigher.refused("its references multiply without end; refer to a definition once"));
-        }
-        Ok(())
-    }
-
-    fn refused(&self, why: &str) -> Error {
-        invalid(format!("{} cannot be used: {why}", self.what))
-    }
-
-    /// Weight and height.
-    fn weigh(&mut self, value: &'a Value, depth: usize) -> Result<(u64, usize)> {
-        if depth > MAX_DEPTH {
-            return Err(self.refused(&format!(
-                "references and definitions go deeper than {MAX_DEPTH} levels"
-            )));
-        }
-        let (mut weight, mut height) = (1_u64, 1);
-        let mut add = |(more, below): (u64, usize)| {
-            weight = weight.saturating_add(more);
-            height = height.max(below + 1);
-        };
-        match value {
-            Value::Array(items) => {
-                for item in items {
-                    add(self.weigh(item, depth + 1)?);
-                }
-            }
-            Value::Object(map) => {
-                for (key, item) in map {
-                    match item {
-                        Value::String(target)
-                            if key == "$ref" || key == "$dynamicRef" || key == "$recursiveRef" =>
-                        {
-                            add(self.weigh_target(target, depth)?);
-                        }
-                        // They count where they are referred to.
-                        Value::Object(_) if key == "$defs" || key == "definitions" => {}
-                        Value::Array(_) | Value::Object(_) => add(self.weigh(item, depth + 1)?),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-        Ok((weight, height))
-    }
-
-    fn weigh_target(&mut self, target: &'a str, depth: usize) -> Result<(u64, usize)> {
-        match self.targets.get(target) {
-            // A circle goes on only as far as the values go deeper.
-            Some(None) => return Ok((1, 1)),
-            Some(Some((weight, height))) => {
-                if depth + height > MAX_DEPTH {
-                    return Err(self.refused(&format!(
-                        "references and definitions go deeper than {MAX_DEPTH} levels"
-                    )));
-                }
-                return Ok((*weight, *height));
-            }
-            None => {}
-        }
-        let fragment = target.trim_start_matches('#');
-        let found = match self.anchors.get(fragment) {
-            Some(found) => Some(*found),
-            None => self.root.pointer(fragment),
-        };
-        let Some(found) = found else {
-            return Err(self.refused(&format!("nothing is at the reference {target:?}")));
-        };
-        self.targets.insert(target, None);
-        let weighed = self.weigh(found, depth + 1)?;
-        self.targets.insert(target, Some(weighed));
-        Ok(weighed)
-    }
 }
 
 #[cfg(test)]
@@ -393,7 +266,7 @@ mod tests {
             deep = Value::Object([("not".to_owned(), deep)].into_iter().collect());
         }
         let error = InputSchema::compile("the input schema", &deep).unwrap_err();
-        assert!(error.message().contains("deeper than 64 levels"), "{error}");
+        assert!(error.message().contains("deeper than 32 levels"), "{error}");
         for circular in [
             json!({"$ref": "#"}),
             json!({"allOf": [{"$ref": "#"}]}),
@@ -415,25 +288,175 @@ mod tests {
         json!({"$ref": "#/$defs/d0", "$defs": defs})
     }
 
+    fn refused(schema: &Value) -> String {
+        InputSchema::compile("the input schema", schema)
+            .unwrap_err()
+            .to_string()
+    }
+
     #[test]
     fn references_neither_multiply_nor_go_too_deep() {
-        InputSchema::compile("the input schema", &chain(15, 1)).unwrap();
+        InputSchema::compile("the input schema", &chain(30, 1)).unwrap();
         InputSchema::compile("the input schema", &chain(5, 4)).unwrap();
-        let error = InputSchema::compile("the input schema", &chain(18, 2)).unwrap_err();
-        assert!(error.message().contains("multiply without end"), "{error}");
-        for length in [40, 20_000] {
-            let error = InputSchema::compile("the input schema", &chain(length, 1)).unwrap_err();
-            assert!(error.message().contains("deeper than 64 levels"), "{error}");
-        }
-        let tree = json!({"$defs": {"node": {"$anchor": "n", "properties": {
-            "left": {"$ref": "#/$defs/node"}, "right": {"$ref": "#n"}}}}, "$ref": "#n"});
-        InputSchema::compile("the input schema", &tree).unwrap();
+        assert!(refused(&chain(18, 2)).contains("references multiply"));
+        assert!(refused(&chain(40, 1)).contains("chain of its references is longer than 32"));
+        assert!(refused(&chain(20_000, 1)).contains("more than 2000 subschemas"));
         for schema in [
             json!({"$ref": "#/nope"}),
+            json!({"$ref": "#nope"}),
+            json!({"required": ["a"], "$ref": "#/required"}),
             json!({"not": {"$id": "x", "$ref": "#/y"}}),
+            json!({"allOf": [{"$anchor": "a"}, {"$anchor": "a", "type": "object"}]}),
+            json!({"not": {"$schema": "http://json-schema.org/draft-07/schema#"}}),
+            json!({"x": {"$id": "y", "z": {}}, "$ref": "#/x/z"}),
         ] {
-            InputSchema::compile("the input schema", &schema).unwrap_err();
+            refused(&schema);
         }
+        let odd = json!({"$ref": "#/$defs/a%20b~1c", "$defs": {"a b/c": {"type": "object"}}});
+        let odd = InputSchema::compile("the input schema", &odd).unwrap();
+        odd.check(&json!({})).unwrap();
+        odd.check(&json!(1)).unwrap_err();
+    }
+
+    #[test]
+    fn unevaluated_parts_multiply_as_well() {
+        let mut schema = json!({"properties": {"a": {}}});
+        for _ in 0..14 {
+            schema = json!({"allOf": [schema], "unevaluatedProperties": false});
+        }
+        let schema = InputSchema::compile("the input schema", &schema).unwrap();
+        schema.check(&json!({"a": 1})).unwrap();
+        let defs: Map<String, Value> = (0..30)
+            .map(|i| {
+                let next = format!("#/$defs/d{}", i + 1);
+                (
+                    format!("d{i}"),
+                    json!({"$ref": next, "unevaluatedProperties": false}),
+                )
+            })
+            .chain([("d30".to_owned(), json!({}))])
+            .collect();
+        assert!(refused(&json!({"$ref": "#/$defs/d0", "$defs": defs})).contains("references multiply"));
+    }
+
+    #[test]
+    fn a_schema_may_refer_to_itself_once_for_each_part_of_a_value() {
+        for good in [
+            json!({"$defs": {"node": {"$anchor": "n", "properties": {
+                "left": {"$ref": "#/$defs/node"}, "right": {"$ref": "#n"}}}}, "$ref": "#n"}),
+            json!({"anyOf": [{"type": ["string", "null"]}, {"items": {"$ref": "#"}, "type": "array"},
+                {"type": "object", "additionalProperties": {"$ref": "#"}}]}),
+            json!({"properties": {"a": {"$ref": "#"}}, "additionalProperties": {"$ref": "#"}}),
+            json!({"prefixItems": [{"$ref": "#"}, {"$ref": "#"}], "items": {"$ref": "#"}}),
+            json!({"$defs": {"a": {"properties": {"b": {"$ref": "#/$defs/b"}}},
+                "b": {"properties": {"a": {"$ref": "#/$defs/a"}}}}, "$ref": "#/$defs/a"}),
+        ] {
+            let schema = InputSchema::compile("the input schema", &good).unwrap();
+            schema.check(&json!({"a": {"left": {}}})).unwrap();
+        }
+        for bad in [
+            json!({"anyOf": [{"items": {"$ref": "#"}}, {"items": {"$ref": "#"}, "minItems": 1}]}),
+            json!({"items": {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}}),
+            json!({"items": {"$ref": "#"}, "contains": {"$ref": "#"}}),
+            json!({"properties": {"a": {"$ref": "#"}}, "patternProperties": {"^a": {"$ref": "#"}}}),
+            json!({"properties": {"a": {"$ref": "#"}}, "allOf": [{"additionalProperties": {"$ref": "#"}}]}),
+            json!({"allOf": [{"$ref": "#/$defs/m"}, {"$ref": "#/$defs/m"}], "$defs": {"m": {"items": {"$ref": "#"}}}}),
+            json!({"items": {"$ref": "#"}, "allOf": [{"$ref": "#/$defs/b"}], "$defs": {"b": {"items": {"$ref": "#/$defs/b"}}}}),
+        ] {
+            let error = refused(&bad);
+            assert!(error.contains("twice for the same part"), "{bad}: {error}");
+        }
+        for endless in [json!({"$ref": "#"}), json!({"allOf": [{"not": {"$ref": "#"}}]})] {
+            assert!(refused(&endless).contains("without end"));
+        }
+    }
+
+    #[test]
+    fn data_are_no_references() {
+        let like = json!({"$ref": "x", "$id": "y", "$anchor": "a"});
+        let schema = json!({
+            "enum": [like], "const": like, "default": like, "examples": [like], "x-more": like,
+            "properties": {"a": {"const": like}},
+        });
+        InputSchema::compile("the input schema", &schema).unwrap();
+        // Names of properties are no keywords.
+        let error = refused(&json!({"properties": {"enum": {"$ref": "x"}}}));
+        assert!(error.contains("only references within"), "{error}");
+        // And what is referred to is no data.
+        let error = refused(&json!({"const": {"$ref": "x"}, "not": {"$ref": "#/const"}}));
+        assert!(error.contains("only references within"), "{error}");
+    }
+
+    #[test]
+    fn regular_expressions_and_subschemas_are_few() {
+        let of = |count: usize, length: usize| -> Value {
+            let properties: Map<String, Value> = (0..count)
+                .map(|i| {
+                    (
+                        format!("p{i}"),
+                        json!({"pattern": format!("^{i}{}$", "x".repeat(length))}),
+                    )
+                })
+                .collect();
+            json!({"properties": properties})
+        };
+        let schema = InputSchema::compile("the input schema", &of(100, 1)).unwrap();
+        assert!(schema.bytes() > 100 * (64 << 10));
+        assert!(refused(&of(101, 1)).contains("more than 100 regular expressions"));
+        assert!(refused(&of(20, 1_000)).contains("more than 16384 bytes"));
+        let many: Map<String, Value> = (0..2_000).map(|i| (format!("p{i}"), json!({}))).collect();
+        assert!(refused(&json!({"properties": many})).contains("more than 2000 subschemas"));
+    }
+
+    /// With as much stack as a task of tokio has.
+    fn on_a_small_stack(run: impl FnOnce() + Send + 'static) {
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        thread.spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn the_deepest_schemas_need_little_stack() {
+        on_a_small_stack(|| {
+            // As deep as it may be, through as many references.
+            let mut defs = Map::new();
+            for i in 0..30 {
+                let next = json!({"$ref": format!("#/$defs/d{}", i + 1)});
+                defs.insert(format!("d{i}"), json!({"not": {"not": {"not": next}}}));
+            }
+            defs.insert("d30".into(), json!({"type": "object"}));
+            let schema = json!({"$ref": "#/$defs/d0", "$defs": defs});
+            let schema = InputSchema::compile("the input schema", &schema).unwrap();
+            schema.check(&json!({})).unwrap();
+            schema.check(&json!([])).unwrap_err();
+            // For values as deep as they may be.
+            let mut inner = json!({"items": {"$ref": "#"}});
+            for _ in 0..13 {
+                inner = json!({"allOf": [inner]});
+            }
+            let schema = InputSchema::compile("the input schema", &inner).unwrap();
+            let mut value = json!(1);
+            for _ in 0..126 {
+                value = json!([value]);
+            }
+            schema.check(&value).unwrap();
+            let mut other = inner;
+            other["type"] = json!("array");
+            let schema = InputSchema::compile("the input schema", &other).unwrap();
+            schema.check(&value).unwrap_err();
+        });
+    }
+
+    #[test]
+    fn no_error_is_longer_than_the_values() {
+        let branch = json!({"items": {"type": "string"}});
+        let schema = json!({"anyOf": vec![branch; 900]});
+        let schema = InputSchema::compile("the input schema", &schema).unwrap();
+        let error = schema.check(&json!(vec![1; 20_000])).unwrap_err();
+        assert!(error.message().contains("too large to tell where"), "{error}");
+        let error = schema.check(&json!(vec![1; 100_000])).unwrap_err();
+        assert!(error.message().contains("too large to be checked"), "{error}");
+        let error = schema.check(&json!(vec![1; 20])).unwrap_err();
+        assert!(error.message().contains("the top: "), "{error}");
     }
 
     #[test]

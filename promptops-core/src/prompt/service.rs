@@ -77,6 +77,7 @@ impl Prompts {
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) for a semver that is taken; the backend's errors.
     pub async fn save(&self, name: impl AsRef<str>, draft: Draft) -> Result<Version> {
         let prompt = PromptName::new(name)?;
+        draft.check()?;
         let author = draft
             .author
             .ok_or_else(|| invalid("the draft has no author; say who saves it with `.by(\"name\")`"))?;

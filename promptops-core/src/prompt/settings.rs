@@ -1,12 +1,15 @@
 //! How a model is to be called, and the functions that it may call.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::schema::bounds;
 use crate::base::error::{Result, invalid};
 
 /// How the model is to be called. What is `None` is left to the caller.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSettings {
     /// The model's name.
@@ -29,8 +32,22 @@ pub struct ModelSettings {
     pub extra: Map<String, Value>,
 }
 
+/// Without texts of the author's.
+impl fmt::Debug for ModelSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ModelSettings")
+            .field("model", &self.model)
+            .field("temperature", &self.temperature)
+            .field("top_p", &self.top_p)
+            .field("max_tokens", &self.max_tokens)
+            .field("stop", &self.stop.len())
+            .field("extra", &self.extra.len())
+            .finish()
+    }
+}
+
 /// A function that the model may call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name: 1 to 64 bytes of ASCII letters, digits, `_` and `-`.
@@ -40,6 +57,13 @@ pub struct Tool {
     pub description: Option<String>,
     /// The JSON Schema of its arguments.
     pub parameters: Value,
+}
+
+/// Its name alone.
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tool({:?})", self.name)
+    }
 }
 
 impl ModelSettings {
@@ -95,6 +119,9 @@ impl Tool {
                 "the parameters of tool {name:?} are not a JSON Schema object"
             )));
         }
-        Ok(())
+        bounds::check(
+            &format!("the schema of the parameters of tool {name:?}"),
+            &self.parameters,
+        )
     }
 }

@@ -75,7 +75,7 @@ impl FromStr for Status {
 }
 
 /// One immutable version of a prompt. Only its status ever changes.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Clone, PartialEq, Serialize)]
 pub struct Version {
     /// The tenant that owns it; for an inherited prompt the parent.
     pub tenant: TenantId,
@@ -99,6 +99,20 @@ pub struct Version {
     pub status: Status,
     /// When it was saved.
     pub created_at: Timestamp,
+}
+
+/// Without any text.
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Version")
+            .field("tenant", &self.tenant)
+            .field("prompt", &self.prompt)
+            .field("number", &self.number)
+            .field("hash", &self.hash)
+            .field("status", &self.status)
+            .field("author", &self.author)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Display for Version {

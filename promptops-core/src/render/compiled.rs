@@ -124,7 +124,8 @@ impl CompiledPrompt {
         };
         let bytes = size_of::<Self>()
             + engine.as_ref().map_or(0, Engine::bytes)
-            + content_bytes(content) * if schema.is_some() { 4 } else { 1 }
+            + content_bytes(content)
+            + schema.as_ref().map_or(0, InputSchema::bytes)
             + parameters.len() * (size_of::<Parameter>() + 64);
         Ok(Self {
             prompt: closure.prompt.clone(),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::prompt::MessageRole;
 
 /// What a message says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum MessageContent {
     /// Text.
@@ -19,8 +19,19 @@ pub enum MessageContent {
     None,
 }
 
+/// Without what is said.
+impl fmt::Debug for MessageContent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{} bytes", text.len()),
+            Self::Parts(parts) => write!(f, "{} parts", parts.len()),
+            Self::None => f.write_str("no content"),
+        }
+    }
+}
+
 /// One message for a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
     pub role: MessageRole,
@@ -57,6 +68,17 @@ impl Message {
     }
 }
 
+/// Without what is said; as text ([`Display`](fmt::Display)) it has that.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({}, {:?}", self.role, self.content)?;
+        if !self.extra.is_empty() {
+            write!(f, ", {} extra", self.extra.len())?;
+        }
+        f.write_str(")")
+    }
+}
+
 impl fmt::Display for Message {
     /// `user: …`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,12 +91,22 @@ impl fmt::Display for Message {
 }
 
 /// A rendered prompt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Rendered {
     /// A text prompt's text.
     Text(String),
     /// A chat prompt's messages.
     Chat(Vec<Message>),
+}
+
+/// Without the text.
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
+            Self::Chat(messages) => f.debug_tuple("Chat").field(messages).finish(),
+        }
+    }
 }
 
 impl Rendered {

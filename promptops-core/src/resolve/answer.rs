@@ -126,11 +126,21 @@ impl fmt::Debug for Resolved {
 }
 
 /// A rendered prompt, and what it was rendered from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Answer {
     messages: Vec<Message>,
     is_text: bool,
     resolved: Resolved,
+}
+
+/// Without what the messages say.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("messages", &self.messages)
+            .field("resolved", &self.resolved)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answer {

@@ -114,6 +114,29 @@ fn deep(depth: usize) -> Value {
     )
 }
 
+fn with_schema(name: &'static str, schema: Value, parameters: Value) -> Bomb {
+    let mut bomb = bomb(name, "x", parameters);
+    bomb.content.input_schema = Some(schema);
+    bomb
+}
+
+/// Definitions of which each refers to the next one.
+fn references(length: usize, times: usize) -> Value {
+    let mut defs = serde_json::Map::new();
+    for i in 0..length {
+        let next = json!({"$ref": format!("#/$defs/d{}", i + 1)});
+        defs.insert(format!("d{i}"), json!({"anyOf": vec![next; times]}));
+    }
+    defs.insert(format!("d{length}"), json!({"type": "string"}));
+    json!({"$ref": "#/$defs/d0", "$defs": defs})
+}
+
+fn negations(depth: usize) -> Value {
+    (0..depth).fold(json!({}), |inner, _| {
+        Value::Object([("not".to_owned(), inner)].into_iter().collect())
+    })
+}
+
 type Lazy<'a> = (&'static str, Box<dyn Fn() -> Bomb + 'a>);
 
 macro_rules! bomb {
@@ -498,6 +521,76 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
             json!({"a": 1})
         ),
     ];
+    type Schema = (&'static str, fn() -> (Value, Value));
+    let schemas: [Schema; 13] = [
+        ("a schema of doubled references", || {
+            (references(18, 2), json!({}))
+        }),
+        ("a schema of more doubled references", || {
+            (references(30, 2), json!({}))
+        }),
+        ("a schema at the limit of doubled references", || {
+            (references(14, 2), json!({}))
+        }),
+        ("a schema of a chain of references", || {
+            (references(15_000, 1), json!({}))
+        }),
+        ("a schema as deep as allowed", || (references(30, 1), json!({}))),
+        ("a schema of negations", || (negations(600), json!({}))),
+        ("a schema that doubles with the values", || {
+            let twice = json!({"anyOf": [{"items": {"$ref": "#/$defs/l"}}, {"items": {"$ref": "#/$defs/l"}, "minItems": 2}],
+                "type": "array"});
+            (
+                json!({"properties": {"d": {"$ref": "#/$defs/l"}}, "$defs": {"l": twice}}),
+                json!({"d": (0..100).fold(json!([]), |inner, _| json!([inner]))}),
+            )
+        }),
+        ("a schema of regular expressions", || {
+            let patterns: serde_json::Map<_, _> = (0..1_500)
+                .map(|i| (format!("p{i}"), json!({"pattern": format!("^{i}\\w{{1,60}}$")})))
+                .collect();
+            (json!({"properties": patterns}), json!({}))
+        }),
+        ("a schema of as many as allowed", || {
+            let patterns: serde_json::Map<_, _> = (0..100)
+                .map(|i| (format!("p{i}"), json!({"pattern": format!("^{i}\\w{{1,9}}$")})))
+                .collect();
+            (json!({"properties": patterns}), json!({}))
+        }),
+        ("a schema at the limit of work", || {
+            let mut schema = references(14, 2);
+            schema["$defs"]["l"] = json!({"$ref": "#/$defs/d0"});
+            let schema = json!({"properties": {"l": {"items": {"not": {"$ref": "#/$defs/l"}}}}, "$defs": schema["$defs"]});
+            (schema, json!({"l": vec![1; 700]}))
+        }),
+        ("a large schema", || {
+            let properties: serde_json::Map<_, _> = (0..1_900)
+                .map(|i| (format!("p{i}"), json!({"type": "string", "minLength": 1})))
+                .collect();
+            (json!({"properties": properties}), json!({}))
+        }),
+        ("a schema of branches that all fail", || {
+            let branches: Vec<_> = (0..900).map(|i| json!({"items": {"maximum": -1 - i}})).collect();
+            (
+                json!({"properties": {"l": {"anyOf": branches}}}),
+                json!({"l": vec![1; 20_000]}),
+            )
+        }),
+        ("a schema for which there are too many values", || {
+            let branches: Vec<_> = (0..900).map(|i| json!({"items": {"maximum": -1 - i}})).collect();
+            (
+                json!({"properties": {"l": {"anyOf": branches}}}),
+                json!({"l": vec![1; 100_000]}),
+            )
+        }),
+    ];
+    bombs.extend(schemas.into_iter().map(|(name, of)| -> Lazy<'_> {
+        let make = move || {
+            let (schema, parameters) = of();
+            with_schema(name, schema, parameters)
+        };
+        (name, Box::new(make))
+    }));
     let more: [Lazy<'_>; 6] = [
         (
             "a chain of includes",

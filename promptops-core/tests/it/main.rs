@@ -14,4 +14,6 @@ mod governing;
 mod journey;
 mod resolving;
 mod rooms;
+mod schemas;
+mod secrecy;
 mod templates;
