@@ -14,7 +14,7 @@ use crate::render::fuel;
 use crate::render::limits::RenderLimits;
 use crate::template::tests::bombs::at_the_limits;
 use crate::template::tests::corpus::CORPUS;
-use crate::template::tests::fuzz::{cases, expression, template};
+use crate::template::tests::fuzz::{config, expression, template};
 use crate::template::{Limits, Template};
 
 const PART: &str = "P{% for i in [1, 2] %}{{ i }}{% endfor %}";
@@ -212,7 +212,7 @@ fn filtered(guarded: bool, filter: &str, context: &Context) -> Result<String, bo
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn generated_templates_render_as_in_tera(source in template()) {

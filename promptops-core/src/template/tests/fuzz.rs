@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 
@@ -186,7 +187,20 @@ fn tagged_soup() -> impl Strategy<Value = String> {
         .prop_map(|((open, close), inside)| format!("{open}{inside}{close}"))
 }
 
-pub(crate) fn cases() -> u32 {
+/// The same cases in every run, unless another seed is wished for.
+pub(crate) fn config() -> ProptestConfig {
+    let seed = std::env::var("TEMPLATE_FUZZ_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    ProptestConfig {
+        cases: cases(),
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(seed.unwrap_or(1)),
+        ..ProptestConfig::default()
+    }
+}
+
+fn cases() -> u32 {
     let wish = std::env::var("TEMPLATE_FUZZ_CASES").ok();
     wish.and_then(|wish| wish.parse().ok()).unwrap_or(2_000)
 }
@@ -243,7 +257,7 @@ fn check_optional(source: &str) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn generated_templates_agree_with_tera(source in template()) {
