@@ -44,16 +44,12 @@ impl Draft {
 
     /// Checks how much there is of everything beside the content.
     pub(super) fn check(&self) -> Result<()> {
-        let parents = self.parents.as_ref().map_or(0, Vec::len);
-        for (what, count, most) in [
-            ("tags", self.tags.len(), Self::MAX_TAGS),
-            ("parents", parents, Self::MAX_PARENTS),
-        ] {
-            if count > most {
-                return Err(invalid(format!(
-                    "the draft has {count} {what}; at most {most} are allowed"
-                )));
-            }
+        let count = self.parents.as_ref().map_or(0, Vec::len);
+        if count > Self::MAX_PARENTS {
+            let most = Self::MAX_PARENTS;
+            return Err(invalid(format!(
+                "the draft has {count} parents; at most {most} are allowed"
+            )));
         }
         Ok(())
     }
@@ -147,11 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_and_parents_are_few() {
-        let tags = |count| (0..count).fold(Draft::text("x"), |draft, i| draft.tag(format!("t{i}")));
-        tags(64).check().unwrap();
-        let error = tags(65).check().unwrap_err();
-        assert_eq!(error.message(), "the draft has 65 tags; at most 64 are allowed");
+    fn parents_are_few() {
         let parents = |count| {
             (1..=count).fold(Draft::text("x"), |draft, i| {
                 draft.parent(VersionNumber::new(i).unwrap())

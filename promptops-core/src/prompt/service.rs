@@ -26,8 +26,6 @@ use crate::base::{
 
 /// Most bytes of a version's message.
 const MAX_MESSAGE_BYTES: usize = 2_000;
-/// Most tags that one call gives a prompt.
-const MAX_TAGS: usize = 64;
 /// Most dependents that an error names.
 const MAX_NAMED: usize = 5;
 /// How many dependents are looked up in one call: enough to fill an error, mostly, and few contents to hold.
@@ -494,12 +492,13 @@ impl fmt::Debug for Prompts {
 fn parse_tags<T: AsRef<str>>(tags: impl IntoIterator<Item = T>) -> Result<Vec<Tag>> {
     let tags: Vec<Tag> = tags
         .into_iter()
-        .take(MAX_TAGS + 1)
+        .take(Draft::MAX_TAGS + 1)
         .map(Tag::new)
         .collect::<Result<_>>()?;
-    if tags.len() > MAX_TAGS {
+    if tags.len() > Draft::MAX_TAGS {
         return Err(invalid(format!(
-            "there are more than {MAX_TAGS} tags; at most {MAX_TAGS} are allowed"
+            "there are more than {} tags; that is the most allowed",
+            Draft::MAX_TAGS
         )));
     }
     Ok(tags)

@@ -90,6 +90,4 @@ fn what_could_not_be_read_back_is_not_saved() {
     for draft in everywhere(&json!({"const": deep})) {
         assert_eq!(save(draft).unwrap_err().kind(), ErrorKind::Invalid);
     }
-    let many = (0..100).fold(Draft::text("x"), |draft, i| draft.tag(format!("t{i}")));
-    assert!(save(many).unwrap_err().message().contains("100 tags"));
 }
