@@ -96,6 +96,7 @@ impl Resolver {
     }
 
     /// The last known good, while it is refreshed behind.
+    #[cold]
     fn stale(&self, tenant: &TenantId, reference: &str, entry: Arc<Entry>) -> Resolved {
         let now = self.0.loader.now_ms();
         if entry.may_retry(now) {
@@ -229,6 +230,9 @@ impl Inner {
         Warm::Ready(Resolved::stale(Arc::clone(entry), age))
     }
 
+    // Apart, so that what it needs room for does not weigh on every warm request.
+    #[cold]
+    #[inline(never)]
     fn refresh_behind(this: &Arc<Self>, tenant: &TenantId, reference: &str, entry: &Arc<Entry>) {
         let Some(refreshing) = entry.begin_refresh() else {
             return;
