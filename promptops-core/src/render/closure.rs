@@ -1,6 +1,6 @@
 //! The closure: a prompt with all its snippets resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::snippet::{SnippetResolver, SnippetSource};
@@ -29,6 +29,8 @@ impl Default for SnippetLimits {
 /// What a closure starts from.
 #[derive(Debug, Clone)]
 pub struct ClosureRoot {
+    /// Whose it is; `None` for the asking tenant's own.
+    pub owner: Option<TenantId>,
     /// The prompt.
     pub prompt: PromptName,
     /// Its version; `None` while it is not saved.
@@ -45,6 +47,7 @@ impl ClosureRoot {
     pub fn new(prompt: PromptName, version: Option<VersionNumber>, content: Arc<Content>) -> Self {
         let hash = content.hash();
         Self {
+            owner: None,
             prompt,
             version,
             content,
@@ -57,6 +60,7 @@ impl ClosureRoot {
 impl From<&Version> for ClosureRoot {
     fn from(version: &Version) -> Self {
         Self {
+            owner: Some(version.tenant.clone()),
             prompt: version.prompt.clone(),
             version: Some(version.number),
             content: Arc::clone(&version.content),
@@ -94,7 +98,12 @@ pub struct Closure {
 }
 
 impl Closure {
-    /// Resolves everything that the content includes, for this tenant: one call of the resolver per level.
+    /// Resolves everything that the content includes, for this tenant: one call of the resolver per level, and one
+    /// more where what is inherited pins snippets.
+    ///
+    /// A pinned include, by number or hash, means what it meant to whoever wrote it: it is looked up for the tenant that
+    /// owns the including text, since numbers are a prompt's own. Includes by latest and by environment are looked up
+    /// for the asking tenant, which may override them.
     ///
     /// # Errors
     /// [`Template`](ErrorKind::Template) for a template that does not parse; [`Invalid`](ErrorKind::Invalid) for an
@@ -107,6 +116,7 @@ impl Closure {
         limits: &SnippetLimits,
     ) -> Result<Self> {
         let ClosureRoot {
+            owner,
             prompt,
             version,
             content,
@@ -115,12 +125,14 @@ impl Closure {
         let prompt = &prompt;
         let analysis = ContentAnalysis::of(prompt, version, &content)?;
         let mut snippets: BTreeMap<String, Snippet> = BTreeMap::new();
-        let mut level: Vec<SnippetUse> = analysis.includes().to_vec();
+        let owner = owner.unwrap_or_else(|| tenant.clone());
+        let mut level: Vec<(TenantId, SnippetUse)> = wanted(tenant, &owner, &analysis).collect();
+        let mut looked_up: BTreeSet<(String, TenantId)> = BTreeSet::new();
         let mut depth = 0;
         while !level.is_empty() {
             depth += 1;
             if depth > limits.depth {
-                let include = &level[0];
+                let (_, include) = &level[0];
                 return Err(Error::new(
                     ErrorKind::Invalid,
                     format!(
@@ -131,14 +143,18 @@ impl Closure {
                 )
                 .at(include.location.clone()));
             }
-            let mut references: Vec<SnippetReference> =
-                level.iter().map(|include| include.reference.clone()).collect();
-            references.sort_unstable();
-            references.dedup();
-            let found = resolver.resolve(tenant, &references).await?;
-            let mut next: Vec<SnippetUse> = Vec::new();
-            for include in std::mem::take(&mut level) {
-                if snippets.contains_key(&include.written) {
+            let mut found = BTreeMap::new();
+            let mut by_tenant: BTreeMap<&TenantId, BTreeSet<&SnippetReference>> = BTreeMap::new();
+            for (of, include) in &level {
+                by_tenant.entry(of).or_default().insert(&include.reference);
+            }
+            for (of, references) in by_tenant {
+                let references: Vec<SnippetReference> = references.into_iter().cloned().collect();
+                found.insert(of.clone(), resolver.resolve(of, &references).await?);
+            }
+            let mut next: Vec<(TenantId, SnippetUse)> = Vec::new();
+            for (of, include) in std::mem::take(&mut level) {
+                if !looked_up.insert((include.written.clone(), of.clone())) {
                     continue;
                 }
                 if snippets.len() == limits.count {
@@ -151,11 +167,25 @@ impl Closure {
                     )
                     .at(include.location));
                 }
-                let source = match found.get(&include.reference) {
+                let source = match found.get(&of).and_then(|found| found.get(&include.reference)) {
                     Some(Ok(source)) => source.clone(),
                     Some(Err(missing)) => return Err(not_found(&include, *missing)),
                     None => return Err(not_found(&include, Missing::Prompt)),
                 };
+                if let Some(known) = snippets.get(&include.written) {
+                    if (&known.source.tenant, known.source.version) == (&source.tenant, source.version) {
+                        continue;
+                    }
+                    return Err(Error::new(
+                        ErrorKind::Invalid,
+                        format!(
+                            "{:?} means a version of this tenant's in one place and of its parent's in another; include \
+                             by environment instead",
+                            include.written
+                        ),
+                    )
+                    .at(include.location));
+                }
                 if !matches!(source.content.body, Body::Text { .. }) {
                     return Err(Error::new(
                         ErrorKind::Invalid,
@@ -168,7 +198,7 @@ impl Closure {
                     .at(include.location));
                 }
                 let inner = ContentAnalysis::of(&source.prompt, Some(source.version), &source.content)?;
-                next.extend(inner.includes().iter().cloned());
+                next.extend(wanted(tenant, &source.tenant, &inner));
                 snippets.insert(
                     include.written.clone(),
                     Snippet {
@@ -178,7 +208,7 @@ impl Closure {
                     },
                 );
             }
-            next.retain(|include| !snippets.contains_key(&include.written));
+            next.retain(|(of, include)| !looked_up.contains(&(include.written.clone(), of.clone())));
             level = next;
         }
         check_paths(tenant, prompt, version, &analysis, &snippets, limits)?;
@@ -216,6 +246,21 @@ impl Closure {
         floating.dedup();
         floating
     }
+}
+
+/// The includes of a text, each with the tenant that it is looked up for.
+fn wanted<'a>(
+    asking: &'a TenantId,
+    owner: &'a TenantId,
+    analysis: &'a ContentAnalysis,
+) -> impl Iterator<Item = (TenantId, SnippetUse)> + 'a {
+    analysis.includes().iter().map(move |include| {
+        let of = match include.reference.reference().selector {
+            Selector::Version(_) | Selector::Hash(_) => owner,
+            Selector::Latest | Selector::Environment(_) => asking,
+        };
+        (of.clone(), include.clone())
+    })
 }
 
 fn not_found(include: &SnippetUse, missing: Missing) -> Error {

@@ -279,6 +279,54 @@ async fn overrides_and_parents_are_followed_as_they_change() {
 }
 
 #[tokio::test]
+async fn what_a_child_saves_changes_nothing_that_it_inherits_until_it_goes_live() {
+    let World { ops, acme, .. } = world();
+    let shared = ops.tenant("shared").unwrap();
+    let safety = save(&shared, "safety", "shared").await;
+    promote(&shared, &safety, "production").await;
+    let includes = "{% include \"safety\" %} {% include \"safety@1\" %} {% include \"safety@production\" %}";
+    let triage = save(&shared, "triage", includes).await;
+    promote(&shared, &triage, "production").await;
+    ops.tenants()
+        .set_parent("acme", Some("shared"), &ana())
+        .await
+        .unwrap();
+    assert_eq!(text(&acme, "triage@production").await, "shared shared shared");
+    let own = acme
+        .prompts()
+        .save("safety", Draft::text("own").by("ana"))
+        .await
+        .unwrap();
+    acme.prompts()
+        .save("triage", Draft::text("draft").by("ana"))
+        .await
+        .unwrap();
+    assert_eq!(text(&acme, "triage@production").await, "shared shared shared");
+    acme.prompts().activate(&own, &ana()).await.unwrap();
+    assert_eq!(text(&acme, "triage@production").await, "own shared shared");
+    promote(&acme, &own, "production").await;
+    assert_eq!(
+        text(&acme, "triage@production").await,
+        "own shared own",
+        "a pin is its writer's"
+    );
+    // The child's own text pins the child's own version: the two must not be mixed up.
+    let mixed = acme
+        .prompts()
+        .save("safety", Draft::text("{% include \"safety@1\" %}!").by("ana"))
+        .await
+        .unwrap();
+    promote(&acme, &mixed, "production").await;
+    let stale = acme.resolve("triage@production").await.unwrap();
+    let why = stale.failure().unwrap().to_string();
+    assert!(
+        why.contains("means a version of this tenant's in one place and of its parent's in another"),
+        "{why}"
+    );
+    assert_eq!(stale.render(&()).unwrap().text(), Some("own shared own"));
+}
+
+#[tokio::test]
 async fn tenants_do_not_share_what_they_named_alike() {
     let World { ops, acme, .. } = world();
     let other = ops.tenant("other").unwrap();
