@@ -28,7 +28,7 @@ impl Tenants {
         &self.0.store
     }
 
-    /// Lets a tenant inherit all prompts and snippets of a parent that it does not have itself, or, with `None`, of
+    /// Lets a tenant inherit all prompts and snippets of a parent, where its own of that name cannot answer, or, with `None`, of
     /// nobody.
     ///
     /// # Errors
