@@ -28,8 +28,8 @@ impl Tenants {
         &self.0.store
     }
 
-    /// Lets a tenant inherit all prompts and snippets of a parent, where its own of that name cannot answer, or, with `None`, of
-    /// nobody.
+    /// Lets a tenant inherit all prompts and snippets of a parent, where its own of that name cannot answer, or, with
+    /// `None`, of nobody.
     ///
     /// # Errors
     /// [`Invalid`](crate::base::ErrorKind::Invalid) for more than one level of inheritance;
