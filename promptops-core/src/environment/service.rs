@@ -464,14 +464,14 @@ impl Environments {
         subject: String,
         detail: &serde_json::Value,
     ) -> AuditEntry {
-        AuditEntry {
-            tenant: self.tenant.clone(),
-            at: self.governance.clock.now(),
-            actor: actor.clone(),
+        AuditEntry::new(
+            &self.tenant,
+            self.governance.clock.now(),
+            actor,
             action,
             subject,
-            detail: detail.to_string(),
-        }
+            detail,
+        )
     }
 
     fn publish(&self, change: Change) {

@@ -459,14 +459,14 @@ impl Prompts {
         subject: String,
         detail: &serde_json::Value,
     ) -> AuditEntry {
-        AuditEntry {
-            tenant: self.tenant.clone(),
-            at: self.authoring.clock.now(),
-            actor,
+        AuditEntry::new(
+            &self.tenant,
+            self.authoring.clock.now(),
+            &actor,
             action,
             subject,
-            detail: detail.to_string(),
-        }
+            detail,
+        )
     }
 
     fn publish(&self, prompt: &PromptName, version: VersionNumber) {

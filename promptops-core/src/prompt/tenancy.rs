@@ -38,14 +38,14 @@ impl Tenants {
         actor.authorise(Operation::SetParent)?;
         let tenant = TenantId::new(tenant)?;
         let parent = parent.map(TenantId::new).transpose()?;
-        let audit = AuditEntry {
-            tenant: tenant.clone(),
-            at: self.0.clock.now(),
-            actor: actor.clone(),
-            action: AuditAction::SetParent,
-            subject: tenant.to_string(),
-            detail: json!({ "parent": parent }).to_string(),
-        };
+        let audit = AuditEntry::new(
+            &tenant,
+            self.0.clock.now(),
+            actor,
+            AuditAction::SetParent,
+            tenant.as_str(),
+            &json!({ "parent": parent }),
+        );
         let Authoring { store, events, .. } = self.0.clone();
         to_completion(self.0.spawn.as_ref(), async move {
             store

@@ -104,6 +104,26 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
+    /// An entry whose particulars are this value.
+    #[must_use]
+    pub fn new(
+        tenant: &TenantId,
+        at: Timestamp,
+        actor: &Actor,
+        action: AuditAction,
+        subject: impl Into<String>,
+        detail: &serde_json::Value,
+    ) -> Self {
+        Self {
+            tenant: tenant.clone(),
+            at,
+            actor: actor.clone(),
+            action,
+            subject: subject.into(),
+            detail: detail.to_string(),
+        }
+    }
+
     /// Adds what only the store knows once it writes: the same entry about this subject.
     #[must_use]
     pub fn about(mut self, subject: impl Into<String>) -> Self {
