@@ -159,7 +159,7 @@ impl CompiledPrompt {
     }
 
     fn render_inner<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
-        let json = if self.schema.is_some() || self.has_placeholders {
+        let mut json = if self.schema.is_some() || self.has_placeholders {
             Some(params::json(parameters)?)
         } else {
             None
@@ -168,6 +168,14 @@ impl CompiledPrompt {
         if let (Some(schema), Some(json)) = (&self.schema, &json) {
             self.check_required(|name| json.get(name).is_some())?;
             schema.check(json)?;
+        }
+        // A history is not for the engine: it can be long, and the context would be another copy of it.
+        let mut histories = serde_json::Map::new();
+        if let Some(Value::Object(values)) = &mut json {
+            let only = |parameter: &&Parameter| parameter.is_placeholder && parameter.location.is_none();
+            for parameter in self.parameters.iter().filter(only) {
+                histories.extend(values.remove_entry(&parameter.name));
+            }
         }
         let context = match (&self.engine, &json) {
             (None, _) => Context::new(),
@@ -186,8 +194,9 @@ impl CompiledPrompt {
                     for item in &self.items {
                         match item {
                             Item::Placeholder(name) => {
-                                let json = json.as_ref().unwrap_or_default();
-                                messages.extend(params::messages(name, json, &mut left)?);
+                                let both = || json.as_ref().and_then(|json| json.get(&**name));
+                                let history = histories.get(&**name).or_else(both);
+                                messages.extend(params::messages(name, history, &mut left)?);
                             }
                             Item::Static(role, _) | Item::Template(role, ..) => {
                                 let text = self.text(item, &context, &mut left)?;

@@ -60,8 +60,8 @@ pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
 
 /// The messages in a placeholder's parameter; `left` is how many more bytes there may be. A prompt may name the same
 /// parameter in many places, and each makes a copy.
-pub(super) fn messages(name: &str, parameters: &Value, left: &mut usize) -> Result<Vec<Message>> {
-    let Some(value) = parameters.get(name) else {
+pub(super) fn messages(name: &str, value: Option<&Value>, left: &mut usize) -> Result<Vec<Message>> {
+    let Some(value) = value else {
         return Err(Error::new(
             ErrorKind::Template,
             format!("the placeholder `{name}` has no parameter; pass a list of messages, or an empty one"),
