@@ -7,9 +7,9 @@ use promptops_core::base::{Page, PageRequest, TenantId};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::backend::SqliteBackend;
-use crate::convert::{actor, integer, stored, timestamp, unsigned};
 use crate::error::Result;
 use crate::tenancy;
+use promptops_core::base::stored::{actor, integer, stored, timestamp, unsigned};
 
 statements! {
     HEAD = "SELECT seq, hash FROM promptops_audit_head WHERE tenant = ?1";

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -12,6 +13,7 @@ use rusqlite::{Connection, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error;
+use crate::feed::{self, Watch};
 use crate::options::SqliteOptions;
 use crate::schema;
 
@@ -27,7 +29,11 @@ struct Shared {
     path: PathBuf,
     writer: mpsc::Sender<Message>,
     readers: mpsc::Sender<Message>,
-    reader_count: usize,
+    options: SqliteOptions,
+    /// Tells the threads that watch the file to end.
+    stop: Arc<AtomicBool>,
+    /// Empty once all threads have ended.
+    alive: mpsc::WeakSender<()>,
     /// Yields `None` once all threads have ended, since each holds a sender.
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
@@ -118,7 +124,9 @@ impl SqliteBackend {
             path: threads.path,
             writer,
             readers,
-            reader_count: threads.options.readers,
+            options: threads.options,
+            stop: Arc::default(),
+            alive: threads.alive.downgrade(),
             ended: tokio::sync::Mutex::new(ended),
         })))
     }
@@ -127,10 +135,27 @@ impl SqliteBackend {
     /// are [`Unavailable`](ErrorKind::Unavailable): what resolves through one goes on with what it has kept, and with
     /// fallbacks.
     pub async fn close(self) {
+        self.0.stop.store(true, Ordering::Relaxed);
         // An error means that it was stopped before.
         let _ = self.0.writer.send(Message::Stop).await;
         let _ = self.0.readers.send(Message::Stop).await;
         while self.0.ended.lock().await.recv().await.is_some() {}
+    }
+
+    /// Starts a thread that brings the changes after a position.
+    pub(crate) fn watch(&self, position: Option<i64>) -> Result<mpsc::Receiver<Result<feed::Read>>> {
+        let alive = self
+            .0
+            .alive
+            .upgrade()
+            .filter(|_| !self.0.stop.load(Ordering::Relaxed));
+        let watch = Watch {
+            path: self.0.path.clone(),
+            options: self.0.options.clone(),
+            stop: Arc::clone(&self.0.stop),
+            alive: alive.ok_or_else(closed)?,
+        };
+        watch.start(position)
     }
 
     /// Runs a read on a reader's connection.
@@ -161,7 +186,7 @@ impl fmt::Debug for SqliteBackend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteBackend")
             .field("path", &self.0.path)
-            .field("readers", &self.0.reader_count)
+            .field("readers", &self.0.options.readers)
             .finish_non_exhaustive()
     }
 }
@@ -187,7 +212,7 @@ async fn submit<T: Send + 'static>(
 }
 
 /// Unavailable, although this handle will not come back: who only reads goes on with what it has, and has been told.
-fn closed() -> Error {
+pub(crate) fn closed() -> Error {
     Error::new(
         ErrorKind::Unavailable,
         "the SQLite backend was closed by the host; open the database again",
@@ -359,7 +384,7 @@ mod tests {
             let done = Arc::clone(&done);
             let mut call = Box::pin(backend.write(Durability::Process, move |_| {
                 thread::sleep(Duration::from_millis(1));
-                done.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                done.fetch_add(1, Ordering::SeqCst);
                 Ok(())
             }));
             // Polled once, so that it is queued, and then given up.
@@ -371,7 +396,7 @@ mod tests {
         drop(backend);
         assert!(shared.upgrade().is_none());
         for _ in 0..1_000 {
-            if done.load(std::sync::atomic::Ordering::SeqCst) == 20 {
+            if done.load(Ordering::SeqCst) == 20 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

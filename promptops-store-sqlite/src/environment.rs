@@ -14,8 +14,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use self::rows::{ApprovalRow, HistoryRow, PointerRow, PolicyRow};
 use crate::backend::{Durability, SqliteBackend};
-use crate::convert::{integer, stored, to_json, unsigned, version_number};
-use crate::{audit, error, prompt, tenancy};
+use crate::{audit, error, feed, prompt, tenancy};
+use promptops_core::base::stored::{integer, stored, to_json, unsigned, version_number};
 
 statements! {
     TENANT = "SELECT id, policy_revision FROM promptops_tenant WHERE name = ?1";
@@ -168,7 +168,10 @@ fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> 
     }
     match stored("status", status.parse::<Status>())? {
         Status::Active => {}
-        Status::Draft => prompt::put_status(tx, prompt_id, change.to, Status::Active)?,
+        Status::Draft => {
+            prompt::put_status(tx, prompt_id, change.to, Status::Active)?;
+            feed::tell(tx, &change.tenant, &change.activation())?;
+        }
         Status::Archived => {
             return Err(refusal::version_is_archived(&change.prompt, change.to, &change.environment).into());
         }
@@ -201,16 +204,9 @@ fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> 
         waiver.transpose()?,
         at,
     ))?;
-    audit::append(tx, change.audit)?;
-    Ok(Pointer {
-        prompt: change.prompt,
-        environment: change.environment,
-        version: change.to,
-        closure_hash: change.closure_hash,
-        revision: revision + 1,
-        moved_by: change.actor,
-        moved_at: change.at,
-    })
+    feed::tell(tx, &change.tenant, &change.change())?;
+    audit::append(tx, change.audit.clone())?;
+    Ok(change.into_pointer())
 }
 
 /// Checks that the policy and the source environment are those that the move was decided on.
@@ -256,6 +252,7 @@ fn set_policy(tx: &Connection, change: PolicyChange) -> error::Result<()> {
         return Err(refusal::unknown_policy(&change.environment, change.prompt.as_ref()).into());
     }
     tx.prepare_cached(BUMP_POLICIES)?.execute([tenant])?;
+    feed::tell(tx, &change.tenant, &change.change())?;
     audit::append(tx, change.audit)
 }
 

@@ -110,14 +110,6 @@ fn code_meaning(code: ErrorCode) -> (ErrorKind, &'static str) {
     }
 }
 
-/// The name of something that holds a value which cannot be what this library wrote.
-pub(crate) fn corrupt(what: &str) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!("the stored {what} cannot be read back; it was changed by something else than this library"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

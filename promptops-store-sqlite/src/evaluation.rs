@@ -7,8 +7,8 @@ use promptops_core::evaluation::{EvaluationStore, Evidence, EvidenceRecord, refu
 use rusqlite::OptionalExtension;
 
 use crate::backend::{Durability, SqliteBackend};
-use crate::convert::{integer, unsigned};
 use crate::{audit, tenancy};
+use promptops_core::base::stored::{integer, unsigned};
 
 statements! {
     RUN_EXISTS = "SELECT EXISTS (SELECT 1 FROM promptops_evidence

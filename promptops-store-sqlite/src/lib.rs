@@ -26,21 +26,25 @@
 //! | `schema.rs` | connections and migrations |
 //! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `environment.rs`, `observation.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `prompt/rows.rs`, `environment/rows.rs` | their rows, and what these are in core |
-//! | `convert.rs`, `error.rs` | values and errors between SQLite and core |
+//! | `feed.rs` | the change log, and the thread that watches it |
+//! | `error.rs` | what SQLite's errors mean in core |
+//! | `statements.rs` | the list that each file keeps of its statements |
 //!
 //! **Durability.** Everything but feedback is on disk (`synchronous = FULL`) when a call returns. Feedback survives a
 //! crash of the process; a crash of the machine may lose the last of it.
 //!
-//! **Several processes** on one machine may open one file. A file on a network drive cannot be used: the write-ahead
+//! **Several processes** on one machine may open one file. Each hears of what the others change within a few
+//! milliseconds ([`SqliteOptions::poll_interval`]), and catches up when it was stopped for a while. A file on a network drive cannot be used: the write-ahead
 //! log needs shared memory.
 
 #[macro_use]
-mod convert;
+mod statements;
 mod audit;
 mod backend;
 mod environment;
 mod error;
 mod evaluation;
+mod feed;
 mod lookup;
 mod observation;
 mod options;

@@ -7,9 +7,9 @@ use promptops_core::prompt::{Found, Lookup, Missing, Reference, Selector};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, ToSql, params_from_iter};
 
-use crate::convert::{stored, unsigned};
 use crate::error::Result;
 use crate::prompt::{VersionRow, version_columns};
+use promptops_core::base::stored::{stored, unsigned};
 
 /// One join for each way of selecting a version: the tenant's own prompt and what the selector needs of it; the
 /// parent's only where `$own` is NULL, which is when the tenant's own cannot answer; the version. A known tenant always

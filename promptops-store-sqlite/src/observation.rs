@@ -9,8 +9,8 @@ use promptops_core::observation::{Feedback, Metrics, MetricsStore};
 use rusqlite::Row;
 
 use crate::backend::{Durability, SqliteBackend};
-use crate::convert::{integer, unsigned};
 use crate::{error, tenancy};
+use promptops_core::base::stored::{integer, unsigned};
 
 macro_rules! sums {
     () => {

@@ -15,6 +15,7 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) queue: usize,
     pub(crate) cache_kib: u32,
+    pub(crate) poll_interval: Duration,
 }
 
 impl Default for SqliteOptions {
@@ -24,6 +25,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             queue: 1_024,
             cache_kib: 16 * 1_024,
+            poll_interval: Duration::from_millis(4),
         }
     }
 }
@@ -54,6 +56,12 @@ impl SqliteOptions {
     /// nearly twice the time.
     pub fn cache_kib(mut self, kib: u32) -> Self {
         self.cache_kib = kib.max(64);
+        self
+    }
+
+    /// How often the file is looked at for changes by other processes, which takes about 5 µs. Default 4 ms, at least 1.
+    pub fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll_interval = interval.max(Duration::from_millis(1));
         self
     }
 

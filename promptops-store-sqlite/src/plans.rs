@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::{audit, environment, evaluation, lookup, observation, options, prompt, schema, tenancy};
+use crate::{audit, environment, evaluation, feed, lookup, observation, options, prompt, schema, tenancy};
 
 fn plan(connection: &Connection, sql: &str) -> String {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -19,6 +19,7 @@ fn every_statement_goes_by_an_index() {
         ("audit", audit::STATEMENTS),
         ("environment", environment::STATEMENTS),
         ("evaluation", evaluation::STATEMENTS),
+        ("feed", feed::STATEMENTS),
         ("lookup", lookup::STATEMENTS),
         ("observation", observation::STATEMENTS),
         ("prompt", prompt::STATEMENTS),

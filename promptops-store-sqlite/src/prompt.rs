@@ -16,8 +16,8 @@ use rusqlite::{Connection, OptionalExtension};
 use self::rows::{PromptRow, prompt_columns};
 pub(crate) use self::rows::{VersionRow, version_columns};
 use crate::backend::{Durability, SqliteBackend};
-use crate::convert::{stored, to_json, version_number};
-use crate::{audit, error, lookup, tenancy};
+use crate::{audit, error, feed, lookup, tenancy};
+use promptops_core::base::stored::{stored, to_json, version_number};
 
 statements! {
     PROMPT = concat!("SELECT ", prompt_columns!(), " FROM promptops_tenant n
@@ -167,6 +167,7 @@ fn save(tx: &Connection, new: NewVersion) -> error::Result<Saved> {
     }
     add_tags(tx, tenant, &version.prompt, &new.tags)?;
     audit::append(tx, new.audit.about(version.to_string()))?;
+    feed::tell(tx, &version.tenant, &version.change())?;
     Ok(Saved {
         version,
         created: true,
@@ -234,6 +235,7 @@ fn set_status(tx: &Connection, change: StatusChange) -> error::Result<Version> {
     }
     put_status(tx, prompt, change.number, change.to)?;
     audit::append(tx, change.audit)?;
+    feed::tell(tx, &version.tenant, &version.change())?;
     version.status = change.to;
     Ok(version)
 }

@@ -10,7 +10,10 @@ use crate::error::{Failure, Result};
 use crate::options::SqliteOptions;
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_change_log.sql"),
+];
 
 /// More than there are statements in this crate, so that none is ever prepared twice on one connection.
 const STATEMENT_CACHE: usize = 128;

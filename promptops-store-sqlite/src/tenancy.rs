@@ -1,13 +1,13 @@
 //! Tenants: their row ids, and which inherits from which.
 
 use promptops_core::base::tenancy::ParentChange;
-use promptops_core::base::{PromptName, TenantId};
+use promptops_core::base::{Change, PromptName, TenantId};
 use promptops_core::prompt::refusal;
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::audit;
-use crate::convert::stored;
 use crate::error::Result;
+use crate::{audit, feed};
+use promptops_core::base::stored::stored;
 
 statements! {
     TENANT = "SELECT id FROM promptops_tenant WHERE name = ?1";
@@ -77,5 +77,6 @@ pub(crate) fn set_parent(tx: &Connection, change: ParentChange) -> Result<()> {
         parent_id = Some(ensure_tenant(tx, wanted)?);
     }
     tx.prepare_cached(SET_PARENT)?.execute((tenant, parent_id))?;
+    feed::tell(tx, &change.tenant, &Change::ParentChanged)?;
     audit::append(tx, change.audit)
 }

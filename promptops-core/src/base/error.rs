@@ -36,7 +36,10 @@ pub enum ErrorKind {
     RateLimited,
     /// The backend could not be reached or did not answer in time; try again later.
     Unavailable,
-    /// The database was written by a newer release of this library.
+    /// The connection to the backend was lost while it committed a change: the change was made, or it was not. Look
+    /// before repeating it.
+    OutcomeUnknown,
+    /// The database has another schema than this release works with: a newer one, or one to be migrated first.
     Unsupported,
     /// The backend failed in a way that is none of the above.
     Backend,
@@ -58,6 +61,7 @@ impl ErrorKind {
             Self::Corrupt => "corrupt",
             Self::RateLimited => "rate limited",
             Self::Unavailable => "unavailable",
+            Self::OutcomeUnknown => "outcome unknown",
             Self::Unsupported => "unsupported",
             Self::Backend => "backend",
         }
@@ -325,6 +329,7 @@ mod tests {
     fn only_passing_faults_are_retryable() {
         assert!(Error::new(ErrorKind::Unavailable, "").is_retryable());
         assert!(!Error::new(ErrorKind::Conflict, "").is_retryable());
+        assert!(!Error::new(ErrorKind::OutcomeUnknown, "").is_retryable());
         assert!(!Error::new(ErrorKind::Backend, "").is_retryable());
     }
 }

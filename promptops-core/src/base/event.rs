@@ -8,16 +8,38 @@ use serde::{Deserialize, Serialize};
 use super::hash::ClosureHash;
 use super::id::{EnvironmentName, PromptName, TenantId, VersionNumber};
 
-/// Something that changed, after it was committed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Whose data changed.
-    pub tenant: TenantId,
-    /// What changed.
-    pub change: Change,
+/// Something that whoever keeps what it has read must hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Something changed, and is committed.
+    Changed {
+        /// Whose data changed.
+        tenant: TenantId,
+        /// What changed.
+        change: Change,
+    },
+    /// Changes were lost on the way: anything may have changed, for any tenant.
+    Missed,
+    /// From now on changes made by other processes are not heard, until [`Resumed`](Self::Resumed).
+    Interrupted,
+    /// Changes made by other processes are heard again, and those made meanwhile have been told.
+    Resumed,
 }
 
-/// What changed.
+impl Event {
+    /// A change as a backend's change log has it: [`Missed`](Self::Missed) when this release cannot read it, since
+    /// whoever hears of it must then take anything for changed.
+    #[must_use]
+    pub fn from_log(tenant: &str, change: &str) -> Self {
+        match (TenantId::new(tenant), serde_json::from_str(change)) {
+            (Ok(tenant), Ok(change)) => Self::Changed { tenant, change },
+            _ => Self::Missed,
+        }
+    }
+}
+
+/// What changed. Its JSON form is what backends keep in their change logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -51,8 +73,6 @@ pub enum Change {
     },
     /// The tenant inherits from another parent now.
     ParentChanged,
-    /// Events were lost on the way: anything may have changed, for any tenant.
-    Missed,
 }
 
 /// Hears events. Called on the publisher's thread: be quick, never block, do not panic.
@@ -73,7 +93,9 @@ impl<F: Fn(&Event) + Send + Sync + 'static> EventListener for F {
 /// - `publish` calls every live listener before it returns, so that a caller reads its own writes.
 /// - A listener that panics fails alone: the others hear the event, and `publish` returns.
 /// - A listener is held weakly: dropping the last `Arc` of it ends the subscription.
-/// - A transport between processes publishes what it receives here, and [`Change::Missed`] when it has a gap.
+/// - A transport between processes publishes what it receives here: [`Event::Missed`] when it has a gap,
+///   [`Event::Interrupted`] when it hears nothing any more, and [`Event::Resumed`] when it has caught up. What it brings
+///   may have been told before: hearing of a change twice does no harm.
 pub trait EventBus: Send + Sync + 'static {
     /// Tells all listeners.
     fn publish(&self, event: &Event);
@@ -140,7 +162,7 @@ mod tests {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         bus.subscribe(Arc::downgrade(&listener));
-        let event = Event {
+        let event = Event::Changed {
             tenant: TenantId::new("acme").unwrap(),
             change: Change::ParentChanged,
         };
@@ -166,7 +188,7 @@ mod tests {
         for listener in &listeners {
             bus.subscribe(Arc::downgrade(listener));
         }
-        let event = Event {
+        let event = Event::Changed {
             tenant: TenantId::new("acme").unwrap(),
             change: Change::ParentChanged,
         };

@@ -142,25 +142,46 @@ fn parse(text: &str) -> Result<[u8; 32]> {
     Ok(bytes)
 }
 
-/// Writes the canonical encoding straight into SHA-256.
-pub(crate) struct CanonicalHasher(Sha256);
+/// Where the canonical encoding goes.
+pub(crate) trait Sink: Default {
+    fn write(&mut self, bytes: &[u8]);
+}
 
-impl CanonicalHasher {
+impl Sink for Sha256 {
+    fn write(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+impl Sink for Vec<u8> {
+    fn write(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Writes the canonical encoding.
+#[derive(Default)]
+pub(crate) struct Canonical<S>(pub(crate) S);
+
+/// Writes it straight into SHA-256.
+pub(crate) type CanonicalHasher = Canonical<Sha256>;
+
+impl<S: Sink> Canonical<S> {
     /// Starts with the domain and the format number, so that hashes of different things never meet.
     pub(crate) fn new(domain: &str, format: u64) -> Self {
-        let mut hasher = Self(Sha256::new());
+        let mut hasher = Self::default();
         hasher.text(domain);
         hasher.number(format);
         hasher
     }
 
     pub(crate) fn number(&mut self, number: u64) {
-        self.0.update(number.to_be_bytes());
+        self.0.write(&number.to_be_bytes());
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
-        self.0.update(bytes);
+        self.0.write(bytes);
     }
 
     pub(crate) fn text(&mut self, text: &str) {
@@ -169,9 +190,9 @@ impl CanonicalHasher {
 
     pub(crate) fn optional<T: ?Sized>(&mut self, value: Option<&T>, write: impl FnOnce(&mut Self, &T)) {
         match value {
-            None => self.0.update([0]),
+            None => self.0.write(&[0]),
             Some(value) => {
-                self.0.update([1]);
+                self.0.write(&[1]);
                 write(self, value);
             }
         }
@@ -186,20 +207,20 @@ impl CanonicalHasher {
 
     pub(crate) fn json(&mut self, value: &Value) {
         match value {
-            Value::Null => self.0.update(b"n"),
-            Value::Bool(false) => self.0.update(b"f"),
-            Value::Bool(true) => self.0.update(b"t"),
+            Value::Null => self.0.write(b"n"),
+            Value::Bool(false) => self.0.write(b"f"),
+            Value::Bool(true) => self.0.write(b"t"),
             Value::Number(number) => self.json_number(number),
             Value::String(text) => {
-                self.0.update(b"s");
+                self.0.write(b"s");
                 self.text(text);
             }
             Value::Array(items) => {
-                self.0.update(b"a");
+                self.0.write(b"a");
                 self.list(items, Self::json);
             }
             Value::Object(map) => {
-                self.0.update(b"o");
+                self.0.write(b"o");
                 // Sorted here because a host's `serde_json/preserve_order` would change the map's own order.
                 let mut entries: Vec<_> = map.iter().collect();
                 entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
@@ -223,17 +244,19 @@ impl CanonicalHasher {
                 // Databases rewrite `1.0` as `1`; both are the same JSON number.
                 self.integer(&format!("{}", float as i64));
             } else {
-                self.0.update(b"d");
+                self.0.write(b"d");
                 self.number(float.to_bits());
             }
         }
     }
 
     fn integer(&mut self, digits: &str) {
-        self.0.update(b"i");
+        self.0.write(b"i");
         self.text(digits);
     }
+}
 
+impl CanonicalHasher {
     pub(crate) fn finish(self) -> [u8; 32] {
         self.0.finalize().into()
     }

@@ -29,6 +29,7 @@
 pub mod audit;
 pub mod environment;
 pub mod evaluation;
+pub mod feed;
 mod fixture;
 pub mod observation;
 pub mod prompt;
@@ -182,6 +183,13 @@ macro_rules! __conformance_suite {
                 records_are_listed_in_order_in_pages_of_any_size
                 entries_are_kept_exactly
                 each_tenant_has_its_own_chain
+            }
+            feed {
+                changes_are_told_in_the_order_of_commits
+                what_was_not_changed_is_not_told
+                racing_changes_are_each_told_once
+                a_reader_that_was_away_hears_everything
+                readers_do_not_take_from_each_other
             }
             tenancy {
                 inherited_prompt_is_found_in_the_parent

@@ -289,15 +289,16 @@ impl Environments {
         );
         let change = PolicyChange {
             tenant: self.tenant.clone(),
-            environment: environment.clone(),
-            prompt: prompt.clone(),
+            environment,
+            prompt,
             policy,
             audit,
         };
         let this = self.clone();
         to_completion(self.governance.spawn.as_ref(), async move {
+            let told = change.change();
             this.governance.environments.set_policy(change).await?;
-            this.publish(Change::PolicyChanged { environment, prompt });
+            this.publish(told);
             Ok(())
         })
         .await
@@ -436,21 +437,13 @@ impl Environments {
     pub(super) async fn commit(&self, change: PointerMove) -> Result<Pointer> {
         let this = self.clone();
         to_completion(self.governance.spawn.as_ref(), async move {
+            let (moved, activated) = (change.change(), change.activation());
             let kind = change.kind;
             let pointer = this.governance.environments.move_pointer(change).await?;
-            this.publish(Change::PointerMoved {
-                prompt: pointer.prompt.clone(),
-                environment: pointer.environment.clone(),
-                version: pointer.version,
-                closure_hash: pointer.closure_hash,
-                revision: pointer.revision,
-            });
+            this.publish(moved);
             // It may have activated a draft, which a rollback never does.
             if kind == MoveKind::Promote {
-                this.publish(Change::VersionChanged {
-                    prompt: pointer.prompt.clone(),
-                    version: pointer.version,
-                });
+                this.publish(activated);
             }
             Ok(pointer)
         })
@@ -475,7 +468,7 @@ impl Environments {
     }
 
     fn publish(&self, change: Change) {
-        self.governance.events.publish(&Event {
+        self.governance.events.publish(&Event::Changed {
             tenant: self.tenant.clone(),
             change,
         });

@@ -9,8 +9,8 @@ use super::policy::{Policy, PolicyRecord};
 use crate::base::audit::AuditEntry;
 use crate::base::error::Result;
 use crate::base::{
-    Actor, ClosureHash, ContentHash, EnvironmentName, Page, PageRequest, PromptName, TenantId, Timestamp,
-    VersionNumber,
+    Actor, Change, ClosureHash, ContentHash, EnvironmentName, Page, PageRequest, PromptName, TenantId,
+    Timestamp, VersionNumber,
 };
 
 /// All that a promotion of one prompt is decided on, in one consistent view.
@@ -93,6 +93,43 @@ pub struct PointerMove {
     pub audit: AuditEntry,
 }
 
+impl PointerMove {
+    /// What is told of it once it is committed.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        Change::PointerMoved {
+            prompt: self.prompt.clone(),
+            environment: self.environment.clone(),
+            version: self.to,
+            closure_hash: self.closure_hash,
+            revision: self.expected_revision + 1,
+        }
+    }
+
+    /// What is told besides when it makes a draft active.
+    #[must_use]
+    pub fn activation(&self) -> Change {
+        Change::VersionChanged {
+            prompt: self.prompt.clone(),
+            version: self.to,
+        }
+    }
+
+    /// The pointer that it leaves behind once it is committed.
+    #[must_use]
+    pub fn into_pointer(self) -> Pointer {
+        Pointer {
+            prompt: self.prompt,
+            environment: self.environment,
+            version: self.to,
+            closure_hash: self.closure_hash,
+            revision: self.expected_revision + 1,
+            moved_by: self.actor,
+            moved_at: self.at,
+        }
+    }
+}
+
 /// A change of a policy.
 #[derive(Debug, Clone)]
 pub struct PolicyChange {
@@ -106,6 +143,17 @@ pub struct PolicyChange {
     pub policy: Option<Policy>,
     /// What goes on record.
     pub audit: AuditEntry,
+}
+
+impl PolicyChange {
+    /// What is told of it once it is committed.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        Change::PolicyChanged {
+            environment: self.environment.clone(),
+            prompt: self.prompt.clone(),
+        }
+    }
 }
 
 /// An approval to be committed.

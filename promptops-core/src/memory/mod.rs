@@ -15,7 +15,7 @@ use self::environment::Environments;
 use self::evaluation::Evaluations;
 use self::observation::Counts;
 use self::prompt::Prompts;
-use crate::base::TenantId;
+use crate::base::{ChangeFeed, ChangeReader, TenantId};
 
 /// All stores in memory. Clones share their data, which goes with the last of them.
 #[derive(Clone, Default)]
@@ -34,6 +34,13 @@ impl MemoryBackend {
     fn state(&self) -> MutexGuard<'_, State> {
         // Operations check first and change after, so that a panic cannot have left one half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What shares this memory shares the process.
+impl ChangeFeed for MemoryBackend {
+    fn reader(&self) -> Option<Box<dyn ChangeReader>> {
+        None
     }
 }
 

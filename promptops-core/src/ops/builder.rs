@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::stores::Stores;
 use super::tenant::Tenant;
 use crate::base::error::Result;
+use crate::base::feed::Follower;
 use crate::base::{Clock, EnvironmentName, EventBus, LocalBus, Spawn, SystemClock, TenantId, TokioSpawn};
 use crate::environment::Governance;
 use crate::prompt::{Authoring, Tenants};
@@ -24,6 +25,7 @@ pub(super) struct Wiring {
     pub(super) resolver: Resolver,
     pub(super) events: Arc<dyn EventBus>,
     pub(super) clock: Arc<dyn Clock>,
+    follower: Option<Follower>,
 }
 
 impl PromptOps {
@@ -39,6 +41,7 @@ impl PromptOps {
             resolve: ResolveSettings::default(),
             render_limits: RenderLimits::default(),
             snippet_limits: SnippetLimits::default(),
+            follow_changes: true,
         }
     }
 
@@ -47,6 +50,9 @@ impl PromptOps {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) for a text that is no tenant id.
     pub fn tenant(&self, id: impl AsRef<str>) -> Result<Tenant> {
+        if let Some(follower) = &self.0.follower {
+            follower.start();
+        }
         Ok(Tenant::new(self.clone(), TenantId::new(id)?))
     }
 
@@ -89,6 +95,7 @@ pub struct Builder {
     resolve: ResolveSettings,
     render_limits: RenderLimits,
     snippet_limits: SnippetLimits,
+    follow_changes: bool,
 }
 
 impl Builder {
@@ -149,7 +156,16 @@ impl Builder {
         self
     }
 
-    /// Puts it together. Nothing is read or written by it.
+    /// Whether to hear of changes that other processes make, where the backend records them. Default: yes. Without it
+    /// they are seen when an answer has aged; see [`ResolveSettings::max_age`].
+    pub fn follow_changes(mut self, follow: bool) -> Self {
+        self.follow_changes = follow;
+        self
+    }
+
+    /// Puts it together. Nothing is read or written by it, but where a runtime is at hand, or else with the first
+    /// [`tenant`](PromptOps::tenant) where one is, it begins to follow the backend's changes in the background, until
+    /// the last handle is dropped.
     #[must_use]
     pub fn build(self) -> PromptOps {
         let stores = self.stores;
@@ -188,9 +204,11 @@ impl Builder {
             compiler,
             events.as_ref(),
             clock.clone(),
-            spawn,
+            spawn.clone(),
             self.resolve,
         );
+        let reader = self.follow_changes.then(|| stores.changes.reader()).flatten();
+        let follower = reader.map(|reader| Follower::new(reader, &events, spawn));
         PromptOps(Arc::new(Wiring {
             stores,
             authoring,
@@ -198,6 +216,7 @@ impl Builder {
             resolver,
             events,
             clock,
+            follower,
         }))
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::base::ChangeFeed;
 use crate::base::audit::AuditStore;
 use crate::environment::EnvironmentStore;
 use crate::evaluation::EvaluationStore;
@@ -10,13 +11,19 @@ use crate::observation::MetricsStore;
 use crate::prompt::Store;
 
 /// One type that is every store: what a backend crate exports.
-pub trait Backend: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + 'static {}
+pub trait Backend:
+    Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + ChangeFeed + 'static
+{
+}
 
-impl<B: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + 'static> Backend for B {}
+impl<B> Backend for B where
+    B: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + ChangeFeed + 'static
+{
+}
 
 /// The stores that a `PromptOps` works on: usually one backend for all.
 ///
-/// `metrics` and `evaluations` may be another backend's. `prompts`, `environments` and `audit` must be one
+/// `metrics` and `evaluations` may be another backend's. `prompts`, `environments`, `audit` and `changes` must be one
 /// backend's, since one commit spans them.
 #[derive(Clone)]
 pub struct Stores {
@@ -30,6 +37,8 @@ pub struct Stores {
     pub evaluations: Arc<dyn EvaluationStore>,
     /// The audit log.
     pub audit: Arc<dyn AuditStore>,
+    /// What other processes change.
+    pub changes: Arc<dyn ChangeFeed>,
 }
 
 impl<B: Backend> From<B> for Stores {
@@ -40,7 +49,8 @@ impl<B: Backend> From<B> for Stores {
             environments: backend.clone(),
             metrics: backend.clone(),
             evaluations: backend.clone(),
-            audit: backend,
+            audit: backend.clone(),
+            changes: backend,
         }
     }
 }

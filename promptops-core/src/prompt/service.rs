@@ -20,7 +20,7 @@ use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::id::quoted;
 use crate::base::spawn::to_completion;
 use crate::base::{
-    Actor, Change, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn, Tag, TenantId,
+    Actor, Clock, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn, Tag, TenantId,
     VersionNumber,
 };
 
@@ -159,7 +159,7 @@ impl Prompts {
         let saved = to_completion(self.authoring.spawn.as_ref(), async move {
             let saved = this.authoring.store.save_version(new).await?;
             if saved.created {
-                this.publish(&saved.version.prompt, saved.version.number);
+                this.publish(&saved.version);
             }
             Ok(saved)
         })
@@ -349,7 +349,7 @@ impl Prompts {
         let this = self.clone();
         to_completion(self.authoring.spawn.as_ref(), async move {
             let changed = this.authoring.store.set_status(change).await?;
-            this.publish(&changed.prompt, changed.number);
+            this.publish(&changed);
             Ok(changed)
         })
         .await
@@ -469,14 +469,10 @@ impl Prompts {
         )
     }
 
-    fn publish(&self, prompt: &PromptName, version: VersionNumber) {
-        let change = Change::VersionChanged {
-            prompt: prompt.clone(),
-            version,
-        };
-        self.authoring.events.publish(&Event {
+    fn publish(&self, version: &Version) {
+        self.authoring.events.publish(&Event::Changed {
             tenant: self.tenant.clone(),
-            change,
+            change: version.change(),
         });
     }
 }

@@ -55,7 +55,7 @@ impl Tenants {
                     audit,
                 })
                 .await?;
-            events.publish(&Event {
+            events.publish(&Event::Changed {
                 tenant,
                 change: Change::ParentChanged,
             });

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
-use crate::base::{Actor, ContentHash, PromptName, Tag, TenantId, Timestamp, VersionNumber};
+use crate::base::{Actor, Change, ContentHash, PromptName, Tag, TenantId, Timestamp, VersionNumber};
 
 /// Where a version stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -99,6 +99,17 @@ pub struct Version {
     pub status: Status,
     /// When it was saved.
     pub created_at: Timestamp,
+}
+
+impl Version {
+    /// What is told when it is saved or its status changes.
+    #[must_use]
+    pub fn change(&self) -> Change {
+        Change::VersionChanged {
+            prompt: self.prompt.clone(),
+            version: self.number,
+        }
+    }
 }
 
 /// Without any text.

@@ -1,7 +1,7 @@
 //! The resolver: the cache, the loader, and what happens between them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::answer::Resolved;
@@ -24,6 +24,8 @@ struct Inner {
     loader: Loader,
     spawn: Arc<dyn Spawn>,
     settings: ResolveSettings,
+    /// Whether changes made by other processes are not heard at present.
+    interrupted: AtomicBool,
     loads: AtomicU64,
     failed_loads: AtomicU64,
     evictions: AtomicU64,
@@ -75,6 +77,7 @@ impl Resolver {
             },
             spawn,
             settings,
+            interrupted: AtomicBool::new(false),
             loads: AtomicU64::new(0),
             failed_loads: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
@@ -221,7 +224,12 @@ impl Inner {
         }
         let now = self.loader.now_ms();
         let age = entry.age(now);
-        if age <= self.settings.max_age {
+        let max_age = if self.interrupted.load(Ordering::Relaxed) {
+            self.settings.max_age_unheard
+        } else {
+            self.settings.max_age
+        };
+        if age <= max_age {
             return Warm::Ready(Resolved::fresh(Arc::clone(entry)));
         }
         if entry.may_retry(now) {
@@ -323,13 +331,20 @@ impl Drop for Waiting<'_> {
 
 impl EventListener for Inner {
     fn on_event(&self, event: &Event) {
-        let touched = match &event.change {
-            Change::VersionChanged { prompt, .. } | Change::PointerMoved { prompt, .. } => {
-                Touched::Prompt(event.tenant.clone(), prompt.clone())
+        let touched = match event {
+            Event::Changed { tenant, change } => match change {
+                Change::VersionChanged { prompt, .. } | Change::PointerMoved { prompt, .. } => {
+                    Touched::Prompt(tenant.clone(), prompt.clone())
+                }
+                Change::ParentChanged => Touched::Tenant(tenant.clone()),
+                Change::PolicyChanged { .. } => return,
+            },
+            Event::Missed => Touched::Everything,
+            Event::Interrupted | Event::Resumed => {
+                let interrupted = matches!(event, Event::Interrupted);
+                self.interrupted.store(interrupted, Ordering::Relaxed);
+                return;
             }
-            Change::ParentChanged => Touched::Tenant(event.tenant.clone()),
-            Change::Missed => Touched::Everything,
-            Change::PolicyChanged { .. } => return,
         };
         self.shelf().touch(&touched, &self.entries);
     }

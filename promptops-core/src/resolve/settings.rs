@@ -9,6 +9,8 @@ pub struct ResolveSettings {
     /// How long an answer counts as fresh without word from the store; an older one is still served, marked stale,
     /// and refreshed behind. Default 60 s.
     pub max_age: Duration,
+    /// The same, while changes made by other processes cannot be heard, as in an outage of the store. Default 1 s.
+    pub max_age_unheard: Duration,
     /// How long a load may take, snippets included. Default 2 s.
     pub load_timeout: Duration,
     /// How long after a failed load the next one is tried; what was known is served meanwhile. Default 1 s.
@@ -23,6 +25,7 @@ impl Default for ResolveSettings {
     fn default() -> Self {
         Self {
             max_age: Duration::from_secs(60),
+            max_age_unheard: Duration::from_secs(1),
             load_timeout: Duration::from_secs(2),
             retry_after: Duration::from_secs(1),
             max_entries: 200_000,

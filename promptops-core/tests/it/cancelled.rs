@@ -139,7 +139,10 @@ async fn every_change_that_is_told_is_told_though_nobody_waits() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&heard);
     let listener: Arc<dyn EventListener> = Arc::new(move |event: &Event| {
-        told.lock().unwrap().push(match &event.change {
+        let Event::Changed { change, .. } = event else {
+            panic!("{event:?} is no change");
+        };
+        told.lock().unwrap().push(match change {
             Change::PointerMoved { .. } => "pointer",
             Change::VersionChanged { .. } => "version",
             Change::PolicyChanged { .. } => "policy",

@@ -609,7 +609,10 @@ async fn a_promotion_tells_of_the_version_and_a_rollback_of_the_pointer_alone() 
     let heard = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&heard);
     let listener: Arc<dyn EventListener> = Arc::new(move |event: &Event| {
-        told.lock().unwrap().push(match &event.change {
+        let Event::Changed { change, .. } = event else {
+            panic!("{event:?} is no change");
+        };
+        told.lock().unwrap().push(match change {
             Change::PointerMoved { version, .. } => format!("pointer {version}"),
             Change::VersionChanged { version, .. } => format!("version {version}"),
             other => format!("{other:?}"),

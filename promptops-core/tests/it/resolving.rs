@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use promptops_core::base::{Actor, Change, Event, ManualClock, TenantId};
+use promptops_core::base::{Actor, Event, ManualClock};
 use promptops_core::prompt::{Draft, Version};
 use promptops_core::resolve::ResolveSettings;
 use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Tenant};
@@ -721,10 +721,7 @@ async fn missed_events_make_everything_suspect() {
     save(&acme, "triage", "one").await;
     assert_eq!(text(&acme, "triage").await, "one");
     let before = store.finds();
-    ops.events().publish(&Event {
-        tenant: TenantId::new("any").unwrap(),
-        change: Change::Missed,
-    });
+    ops.events().publish(&Event::Missed);
     assert_eq!(text(&acme, "triage").await, "one");
     assert_eq!(store.finds(), before + 1);
 }

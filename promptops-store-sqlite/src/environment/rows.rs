@@ -5,7 +5,7 @@ use promptops_core::base::{ClosureHash, EnvironmentName, PromptName};
 use promptops_core::environment::{Approval, HistoryRecord, Pointer, PolicyRecord};
 use rusqlite::Row;
 
-use crate::convert::{actor, from_json, stored, timestamp, unsigned, version_number};
+use promptops_core::base::stored::{actor, from_json, stored, timestamp, unsigned, version_number};
 
 pub(super) struct PointerRow {
     environment: String,

@@ -7,8 +7,7 @@ use promptops_core::base::{ContentHash, PromptName, Tag, TenantId};
 use promptops_core::prompt::{Content, PromptRecord, Version};
 use rusqlite::Row;
 
-use crate::convert::{actor, from_json, stored, timestamp, version_number};
-use crate::error;
+use promptops_core::base::stored::{actor, corrupt, from_json, stored, timestamp, version_number};
 
 /// What [`VersionRow::read`] reads, of a `promptops_version v`.
 macro_rules! version_columns {
@@ -77,7 +76,7 @@ impl VersionRow {
             number: version_number(self.number)?,
             hash,
             content: Arc::new(Content::from_json(&self.content, &hash)?),
-            semver: semver.map_err(|e| error::corrupt("semver").caused_by(e))?,
+            semver: semver.map_err(|e| corrupt("semver").caused_by(e))?,
             parents: from_json("list of parents", &self.parents)?,
             author: actor(self.author_id, &self.author_role)?,
             message: self.message,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::actor::Actor;
 use crate::base::clock::Timestamp;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
-use crate::base::hash::CanonicalHasher;
+use crate::base::hash::{Canonical, CanonicalHasher, Sink};
 use crate::base::id::TenantId;
 
 pub use log::{Audit, AuditStore};
@@ -131,6 +131,25 @@ impl AuditEntry {
         self
     }
 
+    /// What the hash of the entry's record is of, but for what only the end of the chain says: for stores that seal
+    /// within their database.
+    #[must_use]
+    pub fn sealing_bytes(&self) -> SealingBytes {
+        let mut before = Canonical::<Vec<u8>>::new("promptops.audit", 1);
+        before.text(self.tenant.as_str());
+        let mut after = Canonical::<Vec<u8>>::default();
+        after.text(&self.at.timestamp_micros().to_string());
+        after.text(&self.actor.id);
+        after.text(self.actor.role.as_str());
+        after.text(self.action.as_str());
+        after.text(&self.subject);
+        after.text(&self.detail);
+        SealingBytes {
+            before: before.0,
+            after: after.0,
+        }
+    }
+
     /// The entry as the next link of the tenant's chain.
     #[must_use]
     pub fn seal(self, previous: Option<&AuditHead>) -> AuditRecord {
@@ -143,6 +162,16 @@ impl AuditEntry {
         record.hash = record.compute_hash();
         record
     }
+}
+
+/// What a record's hash is of, in parts: SHA-256 over `before`, the record's number and the number 32, each as 8 bytes,
+/// big-endian, the 32 bytes of the previous hash, and `after`. See [`AuditRecord::compute_hash`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealingBytes {
+    /// Domain, format and tenant.
+    pub before: Vec<u8>,
+    /// Time, actor, action, subject and detail.
+    pub after: Vec<u8>,
 }
 
 /// The end of a tenant's chain.
@@ -174,17 +203,12 @@ impl AuditRecord {
     /// the action, the subject, the detail.
     #[must_use]
     pub fn compute_hash(&self) -> [u8; 32] {
-        let entry = &self.entry;
-        let mut hasher = CanonicalHasher::new("promptops.audit", 1);
-        hasher.text(entry.tenant.as_str());
+        let SealingBytes { before, after } = self.entry.sealing_bytes();
+        let mut hasher = CanonicalHasher::default();
+        hasher.0.write(&before);
         hasher.number(self.seq);
         hasher.bytes(&self.previous_hash);
-        hasher.text(&entry.at.timestamp_micros().to_string());
-        hasher.text(&entry.actor.id);
-        hasher.text(entry.actor.role.as_str());
-        hasher.text(entry.action.as_str());
-        hasher.text(&entry.subject);
-        hasher.text(&entry.detail);
+        hasher.0.write(&after);
         hasher.finish()
     }
 

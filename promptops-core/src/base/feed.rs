@@ -1,0 +1,255 @@
+//! Changes made by other processes: read from where the backend records them, and told on the bus.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::error::Result;
+use super::event::{Event, EventBus};
+use super::spawn::{Spawn, Task};
+
+/// A backend's record of changes, written with each change in one commit, by whatever process made it.
+pub trait ChangeFeed: Send + Sync {
+    /// A reader of the record, which begins at the end of it; `None` when no other process can change anything, as in
+    /// memory. Nothing is read by this.
+    fn reader(&self) -> Option<Box<dyn ChangeReader>>;
+}
+
+/// Reads a change feed. A reader is used by one task.
+#[async_trait]
+pub trait ChangeReader: Send {
+    /// Waits for what was not returned yet.
+    ///
+    /// # Behavior
+    /// - Changes come in the order in which they were committed, each once, the process's own among them.
+    /// - The first call, and the first one after an error, return as soon as the record can be read, with nothing
+    ///   where nothing was changed. What the first one returns begins with [`Event::Missed`], since nobody can say what
+    ///   was read before.
+    /// - After an error, the next call goes on after what was returned last. What is no longer on record by then is an
+    ///   [`Event::Missed`], and so is what this release cannot read.
+    /// - A call that is dropped before it is ready loses nothing.
+    ///
+    /// # Errors
+    /// [`Unavailable`](super::ErrorKind::Unavailable) when the backend cannot be reached; its other errors.
+    async fn next(&mut self) -> Result<Vec<Event>>;
+}
+
+/// First pause after a reader's error; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// Longest pause between tries of a reader.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells on a bus what a reader brings, in the background, until it is dropped.
+pub(crate) struct Follower {
+    spawn: Arc<dyn Spawn>,
+    /// The work, as long as nothing could run it.
+    waiting: Mutex<Option<Task>>,
+    is_waiting: AtomicBool,
+    /// Dropped with this, which ends the work.
+    _alive: oneshot::Sender<()>,
+}
+
+impl Follower {
+    /// Begins to follow, or will with [`start`](Self::start) when no runtime is at hand yet.
+    pub(crate) fn new(
+        reader: Box<dyn ChangeReader>,
+        events: &Arc<dyn EventBus>,
+        spawn: Arc<dyn Spawn>,
+    ) -> Self {
+        let (alive, ended) = oneshot::channel();
+        // Weak, so that the work is no reason for a bus to live on.
+        let task: Task = Box::pin(follow(reader, Arc::downgrade(events), ended));
+        let this = Self {
+            spawn,
+            waiting: Mutex::new(Some(task)),
+            is_waiting: AtomicBool::new(true),
+            _alive: alive,
+        };
+        this.start();
+        this
+    }
+
+    /// Begins to follow, if it could not before.
+    pub(crate) fn start(&self) {
+        if !self.is_waiting.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = waiting.take() {
+            *waiting = self.spawn.spawn(task).err();
+            self.is_waiting.store(waiting.is_some(), Ordering::Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").finish_non_exhaustive()
+    }
+}
+
+async fn follow(
+    mut reader: Box<dyn ChangeReader>,
+    events: Weak<dyn EventBus>,
+    mut ended: oneshot::Receiver<()>,
+) {
+    let mut pause = None;
+    loop {
+        let read = tokio::select! {
+            read = reader.next() => read,
+            _ = &mut ended => return,
+        };
+        let Some(bus) = events.upgrade() else { return };
+        match read {
+            Ok(told) => {
+                told.iter().for_each(|event| bus.publish(event));
+                if pause.take().is_some() {
+                    bus.publish(&Event::Resumed);
+                }
+            }
+            Err(_) => {
+                let next = match pause {
+                    None => {
+                        bus.publish(&Event::Interrupted);
+                        FIRST_PAUSE
+                    }
+                    Some(last) => LONGEST_PAUSE.min(last * 2),
+                };
+                pause = Some(next);
+                drop(bus);
+                tokio::select! {
+                    () = tokio::time::sleep(next) => {}
+                    _ = &mut ended => return,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::base::event::{Change, EventListener, LocalBus};
+    use crate::base::{Error, ErrorKind, TenantId, TokioSpawn};
+
+    struct Scripted(mpsc::UnboundedReceiver<Result<Vec<Event>>>);
+
+    #[async_trait]
+    impl ChangeReader for Scripted {
+        async fn next(&mut self) -> Result<Vec<Event>> {
+            match self.0.recv().await {
+                Some(read) => read,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    struct World {
+        script: mpsc::UnboundedSender<Result<Vec<Event>>>,
+        heard: Arc<Mutex<Vec<Event>>>,
+        bus: Arc<dyn EventBus>,
+        follower: Follower,
+        _listener: Arc<dyn EventListener>,
+    }
+
+    fn world() -> World {
+        let (script, reads) = mpsc::unbounded_channel();
+        let bus: Arc<dyn EventBus> = Arc::new(LocalBus::new());
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&heard);
+        let listener: Arc<dyn EventListener> = Arc::new(move |event: &Event| {
+            told.lock().unwrap().push(event.clone());
+        });
+        bus.subscribe(Arc::downgrade(&listener));
+        let follower = Follower::new(Box::new(Scripted(reads)), &bus, Arc::new(TokioSpawn::new()));
+        World {
+            script,
+            heard,
+            bus,
+            follower,
+            _listener: listener,
+        }
+    }
+
+    async fn settle() {
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn down() -> Error {
+        Error::new(ErrorKind::Unavailable, "the server is gone")
+    }
+
+    fn changed() -> Event {
+        Event::Changed {
+            tenant: TenantId::new("acme").unwrap(),
+            change: Change::ParentChanged,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_is_told_once_and_its_end_after_what_was_changed_meanwhile() {
+        let world = world();
+        world.script.send(Ok(vec![Event::Missed])).unwrap();
+        settle().await;
+        assert_eq!(*world.heard.lock().unwrap(), [Event::Missed]);
+        for _ in 0..8 {
+            world.script.send(Err(down())).unwrap();
+        }
+        // 20, 40, … ms, and then 1 s each.
+        tokio::time::sleep(Duration::from_millis(3_300)).await;
+        world.script.send(Ok(vec![changed()])).unwrap();
+        settle().await;
+        world.script.send(Ok(vec![changed()])).unwrap();
+        settle().await;
+        assert_eq!(
+            *world.heard.lock().unwrap(),
+            [
+                Event::Missed,
+                Event::Interrupted,
+                changed(),
+                Event::Resumed,
+                changed()
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn following_ends_with_the_follower_and_with_the_bus() {
+        let first = world();
+        settle().await;
+        drop(first.follower);
+        settle().await;
+        assert!(first.script.is_closed());
+
+        let second = world();
+        drop(second.bus);
+        second.script.send(Ok(Vec::new())).unwrap();
+        settle().await;
+        assert!(second.script.is_closed());
+    }
+
+    #[test]
+    fn without_a_runtime_it_waits_for_one() {
+        let world = world();
+        world.script.send(Ok(vec![changed()])).unwrap();
+        world.follower.start();
+        assert!(world.heard.lock().unwrap().is_empty());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            world.follower.start();
+            settle().await;
+        });
+        assert_eq!(*world.heard.lock().unwrap(), [changed()]);
+    }
+}
