@@ -4,6 +4,7 @@
     reason = "helpers of tests are tests, which clippy.toml cannot know"
 )]
 
+mod program;
 mod server;
 
 use std::net::{Ipv4Addr, TcpStream};
