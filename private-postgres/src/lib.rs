@@ -19,10 +19,10 @@
 //! | see what a crash leaves | [`Server::stop_immediate`], [`Server::start_again`] |
 //! | run a command beside a server | the program `private-postgres` |
 //!
-//! The programs `initdb` and `postgres` (10 or later) are needed, and Unix. They are looked for in the directory that
-//! [`Options::binaries`] names, or else `PROMPTOPS_POSTGRES_BIN`; without either, where `pg_config` says, then in
-//! `/usr/lib/postgresql`, then on the `PATH`. Since both refuse to run as root, root runs them as `postgres` or
-//! `nobody`.
+//! Unix is needed, and PostgreSQL's programs `initdb` and `postgres` (10 or later; tried with 15). They are looked for
+//! in the directory that [`Options::binaries`] names, or else `PROMPTOPS_POSTGRES_BIN`; without either, where
+//! `pg_config` says, then in `/usr/lib/postgresql`, then on the `PATH`. Since both refuse to run as root, root runs
+//! them as `postgres` or `nobody`.
 
 mod account;
 mod binaries;
