@@ -13,11 +13,29 @@ if ((${#missing[@]})); then
     exit 1
 fi
 
+# Also where PROMPTOPS_TEST_POSTGRES_URL names a server for the tests: some start servers of their own, to crash them.
+cargo build --quiet --package private-postgres
+private_postgres=(cargo run --quiet --package private-postgres --)
+if ! found="$("${private_postgres[@]}" find 2>&1)"; then
+    as_root=(env)
+    ((EUID == 0)) || as_root=(sudo -n env)
+    # A directory that was named is for its namer to mend.
+    if [[ -n "${PROMPTOPS_POSTGRES_BIN:-}" ]] || ! command -v apt-get >/dev/null ||
+        ! "${as_root[@]}" true 2>/dev/null; then
+        echo "$found" >&2
+        exit 1
+    fi
+    echo "The tests need PostgreSQL, which is not there. Installing it: apt-get install postgresql"
+    "${as_root[@]}" apt-get update
+    "${as_root[@]}" DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends postgresql
+    "${private_postgres[@]}" find >/dev/null
+fi
+
 if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace
+    "${private_postgres[@]}" run -- cargo nextest run --workspace
 else
     # No benches: `--all-targets` would run them.
-    cargo test --workspace --lib --bins --tests --examples
+    "${private_postgres[@]}" run -- cargo test --workspace --lib --bins --tests --examples
 fi
 cargo test --workspace --doc
 python3 scripts/check_content_hash.py
