@@ -1,0 +1,11 @@
+//! Tests of the backend on real servers.
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "this is test code, most of it outside of the functions that are marked so"
+)]
+
+mod conformance;
+mod databases;
