@@ -371,35 +371,40 @@ impl Environments {
                 &version.hash,
             ));
         }
-        let slots = governance
-            .environments
-            .slots(&self.tenant, &version.prompt)
-            .await?;
+        // What does not need the other is asked for at once: a store may be a network away.
+        let (slots, closure) = tokio::try_join!(
+            governance.environments.slots(&self.tenant, &version.prompt),
+            governance.compiler.closure(&self.tenant, version),
+        )?;
         self.known(&environment, &slots.policies, &slots.pointers)?;
         let policy = slots.policy(&environment).cloned().unwrap_or_default();
-        let closure = governance.compiler.closure(&self.tenant, version).await?;
         // What cannot be rendered must not go live, whatever the policy says.
         governance.compiler.compile(&closure)?;
         let gate = &policy.gate;
         let counts =
             gate.min_usage_count > 0 || gate.min_success_rate.is_some() || gate.min_average_rating.is_some();
-        let metrics = if counts {
-            governance
-                .metrics
-                .metrics(&self.tenant, &version.prompt, &closure.hash, None)
-                .await?
-        } else {
-            Metrics::default()
-        };
-        let evidence = match &gate.evaluation {
-            Some(required) => {
-                governance
-                    .evaluations
-                    .latest_evidence(&self.tenant, &version.prompt, &closure.hash, &required.dataset)
-                    .await?
+        let metrics = async {
+            if counts {
+                let metrics = &governance.metrics;
+                metrics
+                    .metrics(&self.tenant, &version.prompt, &closure.hash, None)
+                    .await
+            } else {
+                Ok(Metrics::default())
             }
-            None => None,
         };
+        let evidence = async {
+            match &gate.evaluation {
+                Some(required) => {
+                    let evaluations = &governance.evaluations;
+                    evaluations
+                        .latest_evidence(&self.tenant, &version.prompt, &closure.hash, &required.dataset)
+                        .await
+                }
+                None => Ok(None),
+            }
+        };
+        let (metrics, evidence) = tokio::try_join!(metrics, evidence)?;
         let revision = slots.pointer(&environment).map_or(0, |pointer| pointer.revision);
         let in_source = policy.source.as_ref().and_then(|source| slots.pointer(source));
         let source = policy.source.as_ref().map(|source| SourceGuard {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::audit::AuditEntry;
+use crate::base::audit::{AuditEntry, check_text};
 use crate::base::error::{Result, invalid};
 use crate::base::{Actor, ClosureHash, DatasetName, PromptName, TenantId, Timestamp};
 
@@ -54,6 +54,7 @@ impl Evidence {
                 self.run.len()
             )));
         }
+        check_text("the run's name", &self.run)?;
         if self.dataset_version == 0 {
             return Err(invalid("dataset version 0 does not exist; versions count from 1"));
         }

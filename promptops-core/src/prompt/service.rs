@@ -15,7 +15,7 @@ use super::store::{
     Dependent, Lookup, NewVersion, PromptFilter, StatusChange, Store, TagsChange, VersionFilter,
 };
 use super::version::{PromptRecord, Status, Version};
-use crate::base::audit::{AuditAction, AuditEntry};
+use crate::base::audit::{AuditAction, AuditEntry, check_text};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::id::quoted;
 use crate::base::spawn::to_completion;
@@ -87,6 +87,7 @@ impl Prompts {
                 message.len()
             )));
         }
+        check_text("the message", &message)?;
         let semver = draft
             .semver
             .map(|text| {

@@ -512,3 +512,32 @@ async fn an_override_does_not_include_what_it_hides() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn a_message_or_reason_that_not_every_backend_can_keep_is_refused() {
+    let acme = PromptOps::builder(MemoryBackend::new())
+        .build()
+        .tenant("acme")
+        .unwrap();
+    let owner = Actor::owner("ana");
+    let draft = Draft::text("one").by(&owner).message("a\0b");
+    let error = acme.prompts().save("triage", draft).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(
+        error
+            .to_string()
+            .contains("the message holds the character U+0000"),
+        "{error}"
+    );
+
+    // What is said in the prompt itself is another matter.
+    let draft = Draft::text("a\0b").by(&owner);
+    let version = acme.prompts().save("triage", draft).await.unwrap();
+    let environments = acme.environments();
+    let error = environments
+        .promote(&version, "dev", &owner)
+        .reason("x\0")
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}

@@ -260,6 +260,7 @@ pub(crate) fn check_reason(what: &str, reason: &str) -> Result<String> {
     if reason.is_empty() {
         return Err(invalid(format!("{what} needs a reason; say why in a few words")));
     }
+    check_text(what, reason)?;
     if reason.len() > MAX_BYTES {
         return Err(invalid(format!(
             "the reason has {} bytes; at most {MAX_BYTES} are allowed",
@@ -267,6 +268,14 @@ pub(crate) fn check_reason(what: &str, reason: &str) -> Result<String> {
         )));
     }
     Ok(reason.to_owned())
+}
+
+/// Checks that every backend can keep a text: PostgreSQL has no U+0000.
+pub(crate) fn check_text(what: &str, text: &str) -> Result<()> {
+    if text.contains('\0') {
+        return Err(invalid(format!("{what} holds the character U+0000; remove it")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
