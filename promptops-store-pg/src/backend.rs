@@ -61,7 +61,7 @@ impl PgBackend {
         let (statement, lock) = (millis(options.statement_timeout), millis(options.lock_timeout));
         // Numbers only: nothing to escape. A client that stops in the middle must not hold up its tenant.
         let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+            "BEGIN ISOLATION LEVEL READ COMMITTED;
             SET LOCAL statement_timeout = {statement};
             SET LOCAL lock_timeout = {lock};
             SET LOCAL idle_in_transaction_session_timeout = {statement}"
@@ -76,10 +76,16 @@ impl PgBackend {
     }
 
     pub(crate) async fn connect_with(url: &str, options: PgOptions) -> Result<Self> {
-        let connect = PgConnectOptions::from_str(url).map_err(|error| {
-            // The parser's own error could show parts of the URL.
-            let error = Failure::Pg(error);
-            Error::new(ErrorKind::Invalid, Error::from(error).message().to_owned())
+        let is_ours = ["postgres://", "postgresql://"]
+            .iter()
+            .any(|scheme| url.starts_with(scheme));
+        // Without the parser's own error, which could show parts of the URL.
+        let parsed = PgConnectOptions::from_str(url).ok().filter(|_| is_ours);
+        let connect = parsed.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Invalid,
+                "the connection URL cannot be read; expected postgres://user:password@host:port/database",
+            )
         })?;
         let connect = connect.application_name("promptops");
         let pool = PgPoolOptions::new()

@@ -87,10 +87,7 @@ fn meaning(error: &sqlx::Error) -> (ErrorKind, &'static str) {
             ErrorKind::Unavailable,
             "the connection pool was closed by the host; open another",
         ),
-        E::Configuration(_) => (
-            ErrorKind::Invalid,
-            "the connection URL cannot be read; expected postgres://user:password@host:port/database",
-        ),
+        E::Configuration(_) => (ErrorKind::Invalid, "the options of the connection cannot be used"),
         E::Tls(_) => (
             ErrorKind::Backend,
             "no encrypted connection to the database could be made; check the server's certificate and `sslmode`, and \

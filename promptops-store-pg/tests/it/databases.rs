@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 /// The variable that names the server, as a superuser.
-const URL: &str = "PROMPTOPS_TEST_POSTGRES_URL";
+pub const URL: &str = "PROMPTOPS_TEST_POSTGRES_URL";
 /// The role that serves requests and owns nothing.
 pub const APP: &str = "promptops_test_app";
 const APP_PASSWORD: &str = "app";

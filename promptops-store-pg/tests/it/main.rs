@@ -8,4 +8,11 @@
 )]
 
 mod conformance;
+mod connecting;
 mod databases;
+mod desk;
+mod following;
+mod outages;
+mod processes;
+mod proxy;
+mod walls;

@@ -1,0 +1,113 @@
+//! Several processes on one database.
+//!
+//! The other process is this test binary again, told by the environment what to do.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::str::FromStr;
+
+use promptops_core::ErrorKind;
+use promptops_core::base::{Actor, PageRequest};
+use promptops_store_pg::PgBackend;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::databases::{Database, pool, server};
+use crate::desk::{acme, save};
+
+const DATABASE: &str = "PROMPTOPS_TEST_DATABASE";
+const RACER: &str = "PROMPTOPS_TEST_RACER";
+const PROCESSES: usize = 8;
+const ROUNDS: u64 = 25;
+
+#[test]
+#[ignore = "the other process of the test below"]
+fn other_process() {
+    let (Ok(database), Ok(racer)) = (std::env::var(DATABASE), std::env::var(RACER)) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(race(server().database(&database), &racer));
+}
+
+/// Promotes on top of each revision in turn, which only one of all processes can.
+async fn race(options: PgConnectOptions, racer: &str) {
+    let tenant = acme(PgBackend::new(pool(options)));
+    let actor = Actor::owner(racer);
+    let environments = tenant.environments();
+    let versions = [
+        tenant.prompts().get("triage@v1").await.unwrap(),
+        tenant.prompts().get("triage@v2").await.unwrap(),
+    ];
+    for base in 0..ROUNDS {
+        let version = &versions[base as usize % 2];
+        let promotion = environments
+            .promote(version, "production", &actor)
+            .expecting(base);
+        match promotion.await {
+            Ok(pointer) => {
+                assert_eq!(pointer.revision, base + 1);
+                let mut stdout = std::io::stdout().lock();
+                writeln!(stdout, "\nwon {base}").unwrap();
+                stdout.flush().unwrap();
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+                assert!(error.current_revision().unwrap() > base);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn eight_processes_race_for_one_slot_and_each_revision_has_one_winner() {
+    let database = Database::new().await;
+    let tenant = acme(database.backend());
+    for text in ["one", "two"] {
+        save(&tenant, "triage", text).await;
+    }
+    let name = database.owner().get_database().unwrap().to_owned();
+    let children: Vec<_> = (0..PROCESSES)
+        .map(|n| {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "processes::other_process", "--ignored", "--nocapture"])
+                .env(DATABASE, &name)
+                .env(RACER, format!("racer-{n}"))
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let mut winners = BTreeMap::new();
+    for (n, mut child) in children.into_iter().enumerate() {
+        let mut output = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        assert!(child.wait().unwrap().success(), "{output}");
+        for line in output.lines() {
+            if let Some(base) = line.strip_prefix("won ") {
+                let base = u64::from_str(base).unwrap();
+                assert_eq!(
+                    winners.insert(base, format!("racer-{n}")),
+                    None,
+                    "{base} was won twice"
+                );
+            }
+        }
+    }
+    assert!(winners.keys().copied().eq(0..ROUNDS), "{winners:?}");
+    let page = PageRequest::first(100);
+    let history = tenant
+        .environments()
+        .history("triage", "production", &page)
+        .await
+        .unwrap();
+    for record in &history.items {
+        assert_eq!(record.actor.id, winners[&(record.revision - 1)]);
+    }
+    assert_eq!(history.items.len() as u64, ROUNDS);
+    // Two versions saved, and each move once.
+    assert_eq!(tenant.audit().verify().await.unwrap(), 2 + ROUNDS);
+}
