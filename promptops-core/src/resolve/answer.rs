@@ -57,7 +57,7 @@ impl Resolved {
     /// The version; `None` when it is the caller's fallback.
     #[must_use]
     pub fn version(&self) -> Option<&Arc<Version>> {
-        self.entry.shared.version.as_ref()
+        self.entry.shared.version()
     }
 
     /// The pointer's revision, for a reference by environment.
@@ -88,7 +88,7 @@ impl Resolved {
     /// Whether it is the caller's fallback.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
-        self.entry.shared.version.is_none()
+        self.entry.shared.version().is_none()
     }
 
     /// The parameters that it takes.

@@ -16,6 +16,7 @@ mod request;
 mod resolver;
 mod settings;
 mod shelf;
+mod sources;
 
 pub use answer::{Answer, Resolved};
 pub use request::{Resolve, ResolveFuture};
