@@ -73,7 +73,7 @@ impl Resolved {
     }
 
     /// How long ago the store last confirmed it, when that is longer than it counts as fresh, or a change is known
-    /// of that could not be loaded; `None` for a fresh one.
+    /// of that could not be loaded, or it is from a snapshot and was not confirmed since; `None` for a fresh one.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
         self.stale

@@ -12,6 +12,10 @@ use crate::observation::Stamp;
 use crate::prompt::{Content, Lookup, Reference, Store};
 use crate::render::{Closure, ClosureRoot, Compiler};
 
+/// When the clock's origin is on the cache's scale of milliseconds. What a snapshot brings was confirmed before, some
+/// of it long before.
+const ORIGIN_MS: u64 = 1 << 48;
+
 /// Why a load came to nothing.
 #[derive(Debug, Clone)]
 pub(super) enum Failure {
@@ -44,8 +48,10 @@ pub(super) struct Loader {
 }
 
 impl Loader {
+    /// The time on the cache's scale.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let elapsed = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        elapsed.saturating_add(ORIGIN_MS)
     }
 
     /// Loads what a key refers to, in one store call and one more per level of snippets. `began` is how many events

@@ -6,7 +6,7 @@ use super::cache::SharedKey;
 use crate::base::{ClosureHash, PromptName, TenantId};
 use crate::observation::Stamp;
 use crate::prompt::{Reference, Selector, Version};
-use crate::render::{Closure, SnippetSource};
+use crate::render::{Closure, ClosureRoot, SnippetLimits, SnippetSource};
 
 /// A snippet, and how the texts that include it call it.
 #[derive(Clone)]
@@ -35,6 +35,15 @@ impl Sources {
             snippets: snippets.collect(),
             closure_hash: closure.hash,
         }
+    }
+
+    /// The closure, made again for this tenant.
+    pub(super) fn closure(&self, tenant: &TenantId, limits: &SnippetLimits) -> crate::base::Result<Closure> {
+        let snippets = self
+            .snippets
+            .iter()
+            .map(|snippet| (&*snippet.reference, &snippet.source));
+        Closure::restore(tenant, ClosureRoot::from(self.version.as_ref()), snippets, limits)
     }
 
     /// What is handed out for a reference that led here.
