@@ -1,6 +1,7 @@
 //! The way in: the builder, the tenant's handle, and the stores they are built on.
 
 mod builder;
+mod snapshot;
 mod stores;
 mod tenant;
 

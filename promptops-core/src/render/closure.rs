@@ -115,18 +115,11 @@ impl Closure {
         resolver: &dyn SnippetResolver,
         limits: &SnippetLimits,
     ) -> Result<Self> {
-        let ClosureRoot {
-            owner,
-            prompt,
-            version,
-            content,
-            hash,
-        } = root;
-        let prompt = &prompt;
-        let analysis = ContentAnalysis::of(prompt, version, &content)?;
+        let prompt = &root.prompt;
+        let analysis = ContentAnalysis::of(prompt, root.version, &root.content)?;
         let mut snippets: BTreeMap<String, Snippet> = BTreeMap::new();
-        let owner = owner.unwrap_or_else(|| tenant.clone());
-        let mut level: Vec<(TenantId, SnippetUse)> = wanted(tenant, &owner, &analysis).collect();
+        let owner = root.owner.as_ref().unwrap_or(tenant);
+        let mut level: Vec<(TenantId, SnippetUse)> = wanted(tenant, owner, &analysis).collect();
         let mut looked_up: BTreeSet<(String, TenantId)> = BTreeSet::new();
         let mut depth = 0;
         while !level.is_empty() {
@@ -211,16 +204,27 @@ impl Closure {
             next.retain(|(of, include)| !looked_up.contains(&(include.written.clone(), of.clone())));
             level = next;
         }
-        check_paths(tenant, prompt, version, &analysis, &snippets, limits)?;
+        Self::assemble(tenant, root, analysis, snippets, limits)
+    }
+
+    /// A closure whose snippets are found already, by the references as written.
+    pub(super) fn assemble(
+        tenant: &TenantId,
+        root: ClosureRoot,
+        analysis: ContentAnalysis,
+        snippets: BTreeMap<String, Snippet>,
+        limits: &SnippetLimits,
+    ) -> Result<Self> {
+        check_paths(tenant, &root.prompt, root.version, &analysis, &snippets, limits)?;
         let hashes: Vec<_> = snippets
             .values()
             .map(|snippet| (snippet.reference.as_str(), snippet.source.hash))
             .collect();
-        let hash = closure_hash(&hash, &hashes);
+        let hash = closure_hash(&root.hash, &hashes);
         Ok(Self {
-            prompt: prompt.clone(),
-            version,
-            content,
+            prompt: root.prompt,
+            version: root.version,
+            content: root.content,
             analysis,
             snippets: snippets.into_values().collect(),
             hash,

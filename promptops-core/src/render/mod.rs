@@ -10,6 +10,7 @@ mod guard;
 mod limits;
 mod message;
 mod params;
+mod restored;
 mod snippet;
 
 pub use closure::{Closure, ClosureRoot, Snippet, SnippetLimits};

@@ -57,7 +57,7 @@ impl Resolved {
     /// The version; `None` when it is the caller's fallback.
     #[must_use]
     pub fn version(&self) -> Option<&Arc<Version>> {
-        self.entry.shared.version.as_ref()
+        self.entry.shared.version()
     }
 
     /// The pointer's revision, for a reference by environment.
@@ -73,7 +73,7 @@ impl Resolved {
     }
 
     /// How long ago the store last confirmed it, when that is longer than it counts as fresh, or a change is known
-    /// of that could not be loaded; `None` for a fresh one.
+    /// of that could not be loaded, or it is from a snapshot and was not confirmed since; `None` for a fresh one.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
         self.stale
@@ -88,7 +88,7 @@ impl Resolved {
     /// Whether it is the caller's fallback.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
-        self.entry.shared.version.is_none()
+        self.entry.shared.version().is_none()
     }
 
     /// The parameters that it takes.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use equivalent::Equivalent;
 
+use super::sources::Sources;
 use crate::base::error::Error;
 use crate::base::{ClosureHash, PromptName, TenantId, VersionNumber};
 use crate::observation::Stamp;
@@ -53,24 +54,33 @@ impl Equivalent<Arc<Key>> for KeyRef<'_> {
 pub(super) struct Shared {
     pub(super) compiled: CompiledPrompt,
     /// `None` for a caller's fallback text.
-    pub(super) version: Option<Arc<Version>>,
+    pub(super) sources: Option<Sources>,
     /// Entries in the map that use it; changed under the shelf's lock only.
     users: AtomicUsize,
 }
 
 impl Shared {
-    pub(super) fn new(compiled: CompiledPrompt, version: Option<Arc<Version>>) -> Self {
+    pub(super) fn new(compiled: CompiledPrompt, sources: Option<Sources>) -> Self {
         Self {
             compiled,
-            version,
+            sources,
             users: AtomicUsize::new(0),
         }
+    }
+
+    /// The version; `None` for a caller's fallback text.
+    pub(super) fn version(&self) -> Option<&Arc<Version>> {
+        self.sources.as_ref().map(|sources| &sources.version)
+    }
+
+    fn bytes(&self) -> usize {
+        self.compiled.bytes() + self.sources.as_ref().map_or(0, Sources::bytes)
     }
 
     /// Counts one more entry of the map; returns the bytes that it adds: those of the prompt for the first.
     pub(super) fn enter(&self) -> usize {
         if self.users.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.compiled.bytes()
+            self.bytes()
         } else {
             0
         }
@@ -79,7 +89,7 @@ impl Shared {
     /// Counts one entry less; returns the bytes that go with it: those of the prompt with the last.
     pub(super) fn leave(&self) -> usize {
         if self.users.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.compiled.bytes()
+            self.bytes()
         } else {
             0
         }

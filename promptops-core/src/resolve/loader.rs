@@ -3,13 +3,18 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::cache::{Entry, Key, Shared, SharedKey};
+use super::cache::{Entry, Key, Shared};
 use super::shelf::Shelf;
+use super::sources::Sources;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{Clock, PromptName, TenantId};
+use crate::base::{Clock, TenantId};
 use crate::observation::Stamp;
-use crate::prompt::{Content, Lookup, Reference, Selector, Store};
-use crate::render::{ClosureRoot, Compiler};
+use crate::prompt::{Content, Lookup, Reference, Store};
+use crate::render::{Closure, ClosureRoot, Compiler};
+
+/// When the clock's origin is on the cache's scale of milliseconds. What a snapshot brings was confirmed before, some
+/// of it long before.
+const ORIGIN_MS: u64 = 1 << 48;
 
 /// Why a load came to nothing.
 #[derive(Debug, Clone)]
@@ -43,8 +48,10 @@ pub(super) struct Loader {
 }
 
 impl Loader {
+    /// The time on the cache's scale.
     pub(super) fn now_ms(&self) -> u64 {
-        u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
+        let elapsed = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        elapsed.saturating_add(ORIGIN_MS)
     }
 
     /// Loads what a key refers to, in one store call and one more per level of snippets. `began` is how many events
@@ -80,7 +87,6 @@ impl Loader {
         began: u64,
         shelf: &Mutex<Shelf>,
     ) -> Result<Entry, Failure> {
-        let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let lookups = self.store.find(tenant, std::slice::from_ref(reference)).await?;
         let found = match lookups.into_iter().next() {
             Some(Lookup::Found(found)) => found,
@@ -90,57 +96,37 @@ impl Loader {
                 return Err(Failure::Failed(Error::new(ErrorKind::Backend, what)));
             }
         };
-        let version = found.version;
-        let closure = self.compiler.closure(tenant, version.as_ref()).await?;
-        let mut depends_on: Vec<(TenantId, PromptName)> =
-            vec![(version.tenant.clone(), version.prompt.clone())];
-        depends_on.extend(
-            closure
-                .snippets
-                .iter()
-                .map(|snippet| (snippet.source.tenant.clone(), snippet.source.prompt.clone())),
-        );
-        // What is inherited now can be overridden by the tenant at any time.
-        let own: Vec<_> = depends_on
-            .iter()
-            .filter(|(owner, _)| owner != tenant)
-            .map(|(_, prompt)| (tenant.clone(), prompt.clone()))
-            .collect();
-        depends_on.extend(own);
-        depends_on.sort_unstable();
-        depends_on.dedup();
-        let stamp = Stamp {
-            prompt: version.prompt.clone(),
-            version: Some(version.number),
-            closure_hash: closure.hash,
-            environment: match &reference.selector {
-                Selector::Environment(environment) => Some(environment.clone()),
-                _ => None,
-            },
-        };
-        let shared_key = SharedKey {
-            closure_hash: closure.hash,
-            owner: version.tenant.clone(),
-            prompt: version.prompt.clone(),
-            version: version.number,
-            asking: (!closure.snippets.is_empty()).then(|| tenant.clone()),
-        };
-        let known = lock().shared(&shared_key);
-        let shared = match known {
-            Some(shared) => shared,
-            None => {
-                let compiled = self.compiler.compile(&closure)?;
-                lock().share(shared_key, Arc::new(Shared::new(compiled, Some(version))))
-            }
-        };
+        let closure = self.compiler.closure(tenant, found.version.as_ref()).await?;
+        let sources = Sources::new(found.version, &closure);
+        let stamp = sources.stamp(reference);
+        let depends_on = sources.depends_on(tenant);
+        let shared = self.shared(tenant, sources, shelf, |_| Ok(closure))?;
         Ok(Entry::new(
             shared,
             stamp,
             found.revision,
-            depends_on.into(),
+            depends_on,
             began,
             self.now_ms(),
         ))
+    }
+
+    /// The compiled prompt of these sources: the one that other keys use already, or a new one.
+    pub(super) fn shared(
+        &self,
+        tenant: &TenantId,
+        sources: Sources,
+        shelf: &Mutex<Shelf>,
+        closure: impl FnOnce(&Sources) -> Result<Closure>,
+    ) -> Result<Arc<Shared>> {
+        let lock = || shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = sources.shared_key(tenant);
+        let known = lock().shared(&key);
+        if let Some(shared) = known {
+            return Ok(shared);
+        }
+        let compiled = self.compiler.compile(&closure(&sources)?)?;
+        Ok(lock().share(key, Arc::new(Shared::new(compiled, Some(sources)))))
     }
 
     /// Makes an entry of a caller's own content, which may include nothing.

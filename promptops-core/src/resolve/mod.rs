@@ -8,6 +8,9 @@
 //!            loader ──(one flight per key)──▶ store, snippets, compiler
 //!               │ fails: the last known good, marked stale
 //! ```
+//!
+//! A snapshot is the cache's last known good as a file: what it brings is in the cache as invalid, so that the loader
+//! is asked first.
 
 mod answer;
 mod cache;
@@ -16,8 +19,11 @@ mod request;
 mod resolver;
 mod settings;
 mod shelf;
+mod snapshot;
+mod sources;
 
 pub use answer::{Answer, Resolved};
 pub use request::{Resolve, ResolveFuture};
 pub use resolver::{CacheStats, Resolver};
 pub use settings::ResolveSettings;
+pub use snapshot::SnapshotInfo;

@@ -16,14 +16,14 @@ use crate::render::Compiler;
 
 /// Resolves references for all tenants. Shared by all their handles.
 #[derive(Clone)]
-pub struct Resolver(Arc<Inner>);
+pub struct Resolver(pub(super) Arc<Inner>);
 
-struct Inner {
-    entries: Entries,
-    shelf: Mutex<Shelf>,
-    loader: Loader,
+pub(super) struct Inner {
+    pub(super) entries: Entries,
+    pub(super) shelf: Mutex<Shelf>,
+    pub(super) loader: Loader,
     spawn: Arc<dyn Spawn>,
-    settings: ResolveSettings,
+    pub(super) settings: ResolveSettings,
     /// Whether changes made by other processes are not heard at present.
     interrupted: AtomicBool,
     loads: AtomicU64,
@@ -206,7 +206,7 @@ impl Resolver {
 }
 
 impl Inner {
-    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -298,10 +298,9 @@ impl Inner {
                 let entry = Arc::new(entry);
                 let mut shelf = self.shelf();
                 shelf.insert(key, &entry, &self.entries);
-                let fits = |entries: usize, bytes: usize| {
-                    entries <= self.settings.max_entries && bytes <= self.settings.max_bytes
-                };
-                let evicted = shelf.evict(&self.entries, fits);
+                let evicted = shelf.evict(&self.entries, |entries, bytes| {
+                    self.settings.allow(entries, bytes)
+                });
                 self.evictions.fetch_add(evicted, Ordering::Relaxed);
                 Ok(entry)
             }

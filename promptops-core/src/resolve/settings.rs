@@ -19,6 +19,8 @@ pub struct ResolveSettings {
     pub max_entries: usize,
     /// Most bytes of compiled prompts and references kept, by estimate. Default 256 MiB.
     pub max_bytes: usize,
+    /// Largest snapshot in bytes, to write and to read. Default 1 GiB.
+    pub max_snapshot_bytes: u64,
 }
 
 impl Default for ResolveSettings {
@@ -30,6 +32,14 @@ impl Default for ResolveSettings {
             retry_after: Duration::from_secs(1),
             max_entries: 200_000,
             max_bytes: 256 << 20,
+            max_snapshot_bytes: 1 << 30,
         }
+    }
+}
+
+impl ResolveSettings {
+    /// Whether the cache may hold so much.
+    pub(super) fn allow(&self, entries: usize, bytes: usize) -> bool {
+        entries <= self.max_entries && bytes <= self.max_bytes
     }
 }

@@ -31,6 +31,16 @@ pub(super) enum Touched {
     Everything,
 }
 
+/// What became of an entry of a snapshot.
+pub(super) enum Restored {
+    /// It is in the map.
+    Kept,
+    /// This process knows better.
+    LeftOut,
+    /// The cache is full.
+    NoRoom,
+}
+
 #[derive(Default)]
 pub(super) struct Shelf {
     dependents: HashMap<(TenantId, PromptName), HashSet<Arc<Key>, ahash::RandomState>, ahash::RandomState>,
@@ -193,6 +203,38 @@ impl Shelf {
             Some(current) => self.forget(key, current),
             None => self.line_up(key, map.len()),
         }
+        self.put(key, entry, entries);
+    }
+
+    /// Puts an entry into the map that a snapshot holds: only under a key of which this process knows nothing, and not
+    /// what the store said is gone.
+    pub(super) fn restore(
+        &mut self,
+        key: &Arc<Key>,
+        entry: &Arc<Entry>,
+        entries: &Entries,
+        fits: impl Fn(usize, usize) -> bool,
+    ) -> Restored {
+        if entries.pin().contains_key(key) {
+            return Restored::LeftOut;
+        }
+        match self.failures.get(key) {
+            Some((Failure::Gone(_), _)) => return Restored::LeftOut,
+            // It counts on: nobody is to wait for a store that has just failed.
+            Some((Failure::Failed(error), retry_at_ms)) => entry.failed(error.clone(), *retry_at_ms),
+            None => {}
+        }
+        self.line_up(key, entries.len());
+        self.put(key, entry, entries);
+        if !fits(entries.len(), self.bytes) {
+            self.remove(key, entries);
+            return Restored::NoRoom;
+        }
+        self.failures.remove(key);
+        Restored::Kept
+    }
+
+    fn put(&mut self, key: &Arc<Key>, entry: &Arc<Entry>, entries: &Entries) {
         for dependency in &entry.depends_on {
             self.dependents
                 .entry(dependency.clone())
@@ -200,7 +242,7 @@ impl Shelf {
                 .insert(Arc::clone(key));
         }
         self.bytes += ENTRY_BYTES + entry.shared.enter();
-        map.insert(Arc::clone(key), Arc::clone(entry));
+        entries.pin().insert(Arc::clone(key), Arc::clone(entry));
     }
 
     fn line_up(&mut self, key: &Arc<Key>, entries: usize) {

@@ -16,4 +16,6 @@ mod resolving;
 mod rooms;
 mod schemas;
 mod secrecy;
+mod snapshot_files;
+mod snapshots;
 mod templates;
