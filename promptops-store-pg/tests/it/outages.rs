@@ -235,6 +235,63 @@ async fn tenant_pool(proxy: &Proxy, database: &Database) -> sqlx::PgPool {
         .connect_lazy_with(proxy.options(&database.owner()))
 }
 
+#[tokio::test]
+async fn a_process_starts_from_a_snapshot_while_the_server_is_down() {
+    let (mut server, options) = own_server().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prompts.snapshot");
+    let ops = library(&options);
+    let before = ops.tenant("acme").unwrap();
+    let v1 = save(&before, "triage", "one").await;
+    promote(&before, &v1).await;
+    assert_eq!(text(&before, "triage@production").await, "one");
+    assert_eq!(ops.write_snapshot(&path).await.unwrap().entries, 1);
+    drop((ops, before));
+
+    server = tokio::task::spawn_blocking(move || {
+        server.stop_immediate().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    let after = process(&options);
+    let cold = after.resolve("triage@production").await;
+    assert_eq!(
+        cold.unwrap_err().kind(),
+        ErrorKind::Unavailable,
+        "nothing is known"
+    );
+    let ops = library(&options);
+    let after = ops.tenant("acme").unwrap();
+    ops.read_snapshot(&path).await.unwrap();
+    for _ in 0..10_000 {
+        let answer = after.resolve("triage@production").await.unwrap();
+        assert!(answer.staleness().is_some());
+        assert_eq!(answer.render(&()).unwrap().text(), Some("one"));
+    }
+
+    let _server = tokio::task::spawn_blocking(move || {
+        server.start_again().unwrap();
+        server
+    })
+    .await
+    .unwrap();
+    let began = std::time::Instant::now();
+    while after
+        .resolve("triage@production")
+        .await
+        .unwrap()
+        .staleness()
+        .is_some()
+    {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "it is never fresh again"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A server of this test's own, whose commits are on disk.
 async fn own_server() -> (Server, PgConnectOptions) {
     let server = tokio::task::spawn_blocking(|| Server::options().fsync(true).start());
@@ -244,16 +301,19 @@ async fn own_server() -> (Server, PgConnectOptions) {
     (server, options)
 }
 
-/// A process: a library instance of its own.
+/// A process: a library instance of its own, and its tenant.
 fn process(options: &PgConnectOptions) -> Tenant {
+    library(options).tenant("acme").unwrap()
+}
+
+fn library(options: &PgConnectOptions) -> PromptOps {
     let backend = PgBackend::options()
         .acquire_timeout(Duration::from_millis(300))
         .with_pool(pool(options.clone()));
     let mut settings = ResolveSettings::default();
     settings.max_age_unheard = Duration::from_millis(100);
     settings.retry_after = Duration::from_millis(100);
-    let ops = PromptOps::builder(backend).resolve_settings(settings).build();
-    ops.tenant("acme").unwrap()
+    PromptOps::builder(backend).resolve_settings(settings).build()
 }
 
 /// What writers and the test tell each other.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use promptops_core::PromptOps;
 use promptops_core::base::audit::{AuditHead, AuditStore};
 use promptops_core::base::{PageRequest, VersionNumber};
 use promptops_core::environment::EnvironmentStore;
@@ -82,6 +83,7 @@ fn other_process() {
                 let backend = SqliteBackend::open(file).await.unwrap();
                 write(&backend, &label, usize::MAX).await;
             }
+            "serve" => serve(file).await,
             "open" => files::open_read_only(file).await,
             other => panic!("unknown task {other}"),
         }
@@ -106,6 +108,44 @@ async fn write(backend: &SqliteBackend, label: &str, times: usize) {
         }
     };
     tokio::join!(saves, moves);
+}
+
+/// Says what is live, whenever that changes, until it is killed.
+async fn serve(file: &Path) {
+    let backend = SqliteBackend::open(file).await.unwrap();
+    let ops = PromptOps::builder(backend).build();
+    let tenant = ops.tenant("acme").unwrap();
+    let mut last = None;
+    loop {
+        let revision = tenant.resolve("p@production").await.unwrap().revision();
+        if revision != last {
+            last = revision;
+            acknowledge(&format!("serve {}", revision.unwrap()));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_promotion_is_served_by_another_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompts.db");
+    let backend = SqliteBackend::open(&path).await.unwrap();
+    let versions = [save(&backend, "p", "one").await, save(&backend, "p", "two").await];
+    promote(&backend, &versions[0]).await.unwrap();
+    let (mut child, stdout) = spawn("serve", &path, "");
+    let mut served = stdout.lines().map_while(Result::ok).filter_map(|line| {
+        let revision = line.strip_prefix("ack serve ")?;
+        Some(revision.parse::<u64>().unwrap())
+    });
+    assert_eq!(served.next(), Some(1));
+    // Each is served before the next is made; an answer would go on for a minute if nothing were heard.
+    for round in 1..=20 {
+        let pointer = promote(&backend, &versions[round % 2]).await.unwrap();
+        assert_eq!(served.next(), Some(pointer.revision));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[tokio::test]
