@@ -416,6 +416,46 @@ async fn an_aged_answer_is_served_and_refreshed_behind() {
     );
 }
 
+#[tokio::test]
+async fn while_changes_cannot_be_heard_an_answer_is_fresh_for_a_moment_only() {
+    let World {
+        store,
+        acme,
+        clock,
+        ops,
+    } = world();
+    save(&acme, "triage", "one").await;
+    assert_eq!(text(&acme, "triage").await, "one");
+    clock.advance(Duration::from_secs(30));
+    assert_eq!(acme.resolve("triage").await.unwrap().staleness(), None);
+
+    store.set(Mode::Fails);
+    ops.events().publish(&Event::Interrupted);
+    let stale = acme.resolve("triage").await.unwrap();
+    assert_eq!(stale.staleness(), Some(Duration::from_secs(30)));
+    settle().await;
+    let before = store.finds();
+    for _ in 0..50 {
+        assert!(acme.resolve("triage").await.unwrap().staleness().is_some());
+        settle().await;
+    }
+    assert_eq!(store.finds(), before, "nor is the store asked at every request");
+
+    // A store that can be reached confirms an answer for a second, heard or not.
+    store.set(Mode::Works);
+    clock.advance(Duration::from_secs(1));
+    acme.resolve("triage").await.unwrap();
+    settle().await;
+    assert_eq!(acme.resolve("triage").await.unwrap().staleness(), None);
+    clock.advance(Duration::from_millis(1_001));
+    assert!(acme.resolve("triage").await.unwrap().staleness().is_some());
+    settle().await;
+
+    clock.advance(Duration::from_secs(30));
+    ops.events().publish(&Event::Resumed);
+    assert_eq!(acme.resolve("triage").await.unwrap().staleness(), None);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hanging_store_holds_up_one_request_at_most_and_for_a_bounded_time() {
     let World {
