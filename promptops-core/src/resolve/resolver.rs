@@ -332,9 +332,13 @@ impl EventListener for Inner {
     fn on_event(&self, event: &Event) {
         let touched = match event {
             Event::Changed { tenant, change } => match change {
-                Change::VersionChanged { prompt, .. } | Change::PointerMoved { prompt, .. } => {
-                    Touched::Prompt(tenant.clone(), prompt.clone())
-                }
+                Change::VersionChanged { prompt, .. } => Touched::Prompt(tenant.clone(), prompt.clone()),
+                Change::PointerMoved {
+                    prompt,
+                    environment,
+                    revision,
+                    ..
+                } => Touched::Pointer(tenant.clone(), prompt.clone(), environment.clone(), *revision),
                 Change::ParentChanged => Touched::Tenant(tenant.clone()),
                 Change::PolicyChanged { .. } => return,
             },

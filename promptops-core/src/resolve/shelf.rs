@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::cache::{Entries, Entry, Key, Shared, SharedKey};
 use super::loader::Failure;
-use crate::base::{PromptName, TenantId};
+use crate::base::{EnvironmentName, PromptName, TenantId};
 
 /// One load, awaited by everybody who wants its key.
 pub(super) type Flight = Arc<OnceCell<Result<Arc<Entry>, Failure>>>;
@@ -27,6 +27,8 @@ const ENTRY_BYTES: usize = 480;
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Touched {
     Prompt(TenantId, PromptName),
+    /// A pointer of the prompt, which has this revision now.
+    Pointer(TenantId, PromptName, EnvironmentName, u64),
     Tenant(TenantId),
     Everything,
 }
@@ -39,6 +41,19 @@ pub(super) enum Restored {
     LeftOut,
     /// The cache is full.
     NoRoom,
+}
+
+impl Touched {
+    /// Whether this is the move of the very pointer that the entry was resolved by, and the entry was loaded after it.
+    fn is_known_to(&self, entry: &Entry) -> bool {
+        let Self::Pointer(tenant, prompt, environment, revision) = self else {
+            return false;
+        };
+        let version = entry.shared.version();
+        entry.revision.is_some_and(|known| known >= *revision)
+            && entry.stamp.environment.as_ref() == Some(environment)
+            && version.is_some_and(|version| version.tenant == *tenant && version.prompt == *prompt)
+    }
 }
 
 #[derive(Default)]
@@ -126,10 +141,13 @@ impl Shelf {
         self.failures.clear();
         let entries = entries.pin();
         match touched {
-            Touched::Prompt(tenant, prompt) => {
+            Touched::Prompt(tenant, prompt) | Touched::Pointer(tenant, prompt, ..) => {
                 let keys = self.dependents.get(&(tenant.clone(), prompt.clone()));
                 for entry in keys.into_iter().flatten().filter_map(|key| entries.get(key)) {
-                    entry.invalidate();
+                    // A change log tells the moves of this process too, once they have been served.
+                    if !touched.is_known_to(entry) {
+                        entry.invalidate();
+                    }
                 }
             }
             Touched::Tenant(tenant) => {
@@ -153,7 +171,7 @@ impl Shelf {
             .rev()
             .take(missed)
             .any(|touched| match touched {
-                Touched::Prompt(tenant, prompt) => {
+                Touched::Prompt(tenant, prompt) | Touched::Pointer(tenant, prompt, ..) => {
                     depends_on.iter().any(|(of, name)| of == tenant && name == prompt)
                 }
                 Touched::Tenant(tenant) => key.tenant == *tenant,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use promptops_core::base::{Actor, Event, ManualClock};
-use promptops_core::prompt::{Draft, Version};
+use promptops_core::base::{Actor, Change, EnvironmentName, Event, ManualClock};
+use promptops_core::prompt::{Draft, Version, closure_hash};
 use promptops_core::resolve::ResolveSettings;
 use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Tenant};
 use serde_json::json;
@@ -414,6 +414,43 @@ async fn an_aged_answer_is_served_and_refreshed_behind() {
         before + 2,
         "a failed refresh is not tried again at once"
     );
+}
+
+#[tokio::test]
+async fn a_move_that_comes_back_through_a_change_log_is_not_loaded_again() {
+    let World { store, acme, ops, .. } = world();
+    let v1 = save(&acme, "triage", "one").await;
+    let v2 = save(&acme, "triage", "two").await;
+    promote(&acme, &v1, "production").await;
+    save(&acme, "outer", "{% include \"triage@production\" %}").await;
+    promote(&acme, &v2, "production").await;
+    assert_eq!(text(&acme, "triage@production").await, "two");
+    assert_eq!(text(&acme, "outer").await, "two");
+    let tell = |revision| {
+        ops.events().publish(&Event::Changed {
+            tenant: acme.id().clone(),
+            change: Change::PointerMoved {
+                prompt: v2.prompt.clone(),
+                environment: EnvironmentName::new("production").unwrap(),
+                version: v2.number,
+                closure_hash: closure_hash(&v2.hash, &[]),
+                revision,
+            },
+        });
+    };
+    for revision in [1, 2] {
+        tell(revision);
+        let before = store.finds();
+        assert_eq!(text(&acme, "triage@production").await, "two");
+        assert_eq!(store.finds(), before, "revision 2 is what is served");
+        // Who includes it does not know by which revision.
+        assert_eq!(text(&acme, "outer").await, "two");
+        assert!(store.finds() > before);
+    }
+    tell(3);
+    let before = store.finds();
+    text(&acme, "triage@production").await;
+    assert_eq!(store.finds(), before + 1);
 }
 
 #[tokio::test]
