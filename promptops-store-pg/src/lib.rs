@@ -32,7 +32,8 @@
 //! reconnect it goes on by position. Who was away for more than [`PgOptions::retained_changes`] takes anything for
 //! changed. Through a pooler that passes no notifications on, give
 //! [`PgOptions::listen_with`] a direct connection; without one, changes are found every
-//! [`PgOptions::poll_interval`].
+//! [`PgOptions::poll_interval`]. Where a pooler hands connections out per transaction and knows nothing of prepared
+//! statements, turn them off in the pool's options (`statement_cache_capacity(0)`).
 //!
 //! # Outages
 //! No statement and no wait for a connection is without a limit; see [`PgOptions`]. What only reads is repeated on another

@@ -1,5 +1,6 @@
 //! Settings of the backend.
 
+use std::fmt;
 use std::time::Duration;
 
 use promptops_core::Result;
@@ -8,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use crate::backend::PgBackend;
 
 /// How to use a database. Made by [`PgBackend::options`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "options do nothing until `connect` or `with_pool`"]
 pub struct PgOptions {
     pub(crate) max_connections: u32,
@@ -31,6 +32,20 @@ impl Default for PgOptions {
             retained_changes: 50_000,
             listen: None,
         }
+    }
+}
+
+/// Without the options to listen with, which hold a password.
+impl fmt::Debug for PgOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PgOptions")
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("lock_timeout", &self.lock_timeout)
+            .field("poll_interval", &self.poll_interval)
+            .field("retained_changes", &self.retained_changes)
+            .finish_non_exhaustive()
     }
 }
 

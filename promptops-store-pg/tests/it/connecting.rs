@@ -65,9 +65,9 @@ async fn what_the_server_refuses_is_told_apart() {
 #[tokio::test]
 async fn debug_shows_no_password() {
     let options = server().password(SECRET);
-    let backend = PgBackend::options()
-        .listen_with(options.clone())
-        .with_pool(pool(options));
+    let with = PgBackend::options().listen_with(options.clone());
+    assert!(!format!("{with:?} {with:#?}").contains(SECRET));
+    let backend = with.with_pool(pool(options));
     assert!(!format!("{backend:?}").contains(SECRET));
 }
 
