@@ -156,6 +156,7 @@ macro_rules! __conformance_suite {
                 stale_approval_conflicts
                 repeated_approval_changes_nothing
                 approvals_that_differ_all_count
+                approvals_are_listed_in_order
                 spent_approvals_vanish_from_slots
                 racing_equal_approvals_are_one
             }

@@ -23,7 +23,7 @@ pub struct Slots {
     /// Counts the tenant's policy changes, from 0.
     pub policy_revision: u64,
     /// Approvals for this prompt that are not spent: their base revision is the pointer's revision, or 0 where
-    /// nothing is live.
+    /// nothing is live. In byte order of their environments, those for one environment as they came.
     pub approvals: Vec<Approval>,
 }
 

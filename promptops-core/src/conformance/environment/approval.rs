@@ -82,6 +82,42 @@ pub async fn approvals_that_differ_all_count(harness: &dyn Harness) {
     assert_eq!(left, [("dev", 1), ("staging", 0)]);
 }
 
+/// Approvals come in byte order of their environments, whether something is live there or not, and those for one
+/// environment as they came.
+pub async fn approvals_are_listed_in_order(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let v1 = desk.save_draft("triage", "one").await;
+    desk.promote(&v1, "dev").await;
+    desk.promote(&v1, "production").await;
+    for (of, base, by) in [
+        ("staging", 0, "oscar"),
+        ("production", 1, "olga"),
+        ("dev", 1, "oscar"),
+        ("staging", 0, "olga"),
+        ("canary", 0, "olga"),
+        ("dev", 1, "olga"),
+    ] {
+        desk.approve(&v1, of, base, by).await.unwrap();
+    }
+    let slots = desk.slots("triage").await;
+    let found: Vec<_> = slots
+        .approvals
+        .iter()
+        .map(|approval| (approval.environment.as_str(), approval.approved_by.id.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("canary", "olga"),
+            ("dev", "oscar"),
+            ("dev", "olga"),
+            ("production", "olga"),
+            ("staging", "oscar"),
+            ("staging", "olga"),
+        ]
+    );
+}
+
 /// Once the pointer moves, whereto and which way ever, the approvals for it are spent.
 pub async fn spent_approvals_vanish_from_slots(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
