@@ -475,7 +475,14 @@ pub async fn history_is_listed_newest_first_in_pages_of_any_size(harness: &dyn H
         Some("8"),
         "the cursor is the last revision"
     );
-    for cursor in ["", "dev", "v1", "-1", "99999999999999999999"] {
+    for cursor in [
+        "",
+        "dev",
+        "v1",
+        "-1",
+        "9223372036854775808",
+        "99999999999999999999",
+    ] {
         let request = page(5).after(cursor);
         let result = environments.history(&desk.tenant, &triage, &dev, &request).await;
         fails(result, ErrorKind::Invalid, &format!("the cursor {cursor:?}"));
