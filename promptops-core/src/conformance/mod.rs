@@ -96,6 +96,7 @@ macro_rules! __conformance_suite {
                 racing_saves_of_different_contents_get_consecutive_numbers
                 parent_is_the_newest_version_unless_given
                 unknown_parents_are_invalid
+                save_is_refused_for_its_first_reason
                 taken_semver_already_exists
                 racing_saves_of_one_semver_have_one_winner
                 saved_tags_are_added_to_the_prompts
@@ -142,6 +143,7 @@ macro_rules! __conformance_suite {
                 moving_to_an_unknown_version_is_not_found
                 moving_activates_a_draft
                 moving_to_an_archived_version_is_an_illegal_transition
+                move_is_refused_for_its_first_reason
                 failed_move_changes_nothing
                 history_is_listed_newest_first_in_pages_of_any_size
                 slots_show_all_pointers_of_the_prompt_in_order
@@ -194,6 +196,7 @@ macro_rules! __conformance_suite {
                 parents_and_siblings_see_nothing_of_a_child
                 parent_is_kept_as_set
                 inheritance_has_one_level
+                parent_is_refused_for_the_first_reason
                 racing_parents_never_make_a_second_level
                 tenants_are_isolated_in_every_method
                 everything_is_there_after_reopening

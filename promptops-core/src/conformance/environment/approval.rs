@@ -44,7 +44,8 @@ pub async fn stale_approval_conflicts(harness: &dyn Harness) {
     desk.approve(&v2, "dev", 2, "olga").await.unwrap();
 }
 
-/// A second approval of the same closure on the same base by the same actor changes nothing.
+/// A second approval of the same closure on the same base by the same actor changes nothing, and conflicts once the
+/// pointer has moved.
 pub async fn repeated_approval_changes_nothing(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
     let v1 = desk.save_draft("triage", "one").await;
@@ -55,6 +56,9 @@ pub async fn repeated_approval_changes_nothing(harness: &dyn Harness) {
     again.approval.at = at(50);
     desk.stores.environments.approve(again).await.unwrap();
     assert_eq!(desk.everything().await, before, "nothing changes");
+    desk.promote(&v1, "dev").await;
+    let result = desk.approve(&v1, "dev", 0, "olga").await;
+    fails(result, ErrorKind::Conflict, "an approval that is spent");
 }
 
 /// Another actor's approval counts, and one of another closure, in another environment, or on another base.
