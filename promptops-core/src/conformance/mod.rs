@@ -19,6 +19,9 @@
 //! suite!(Memory(MemoryBackend::new()));
 //! # fn main() {}
 //! ```
+//!
+//! Each line of a store trait's "Behavior" has a case. One more, [`model`], does generated operations to your backend
+//! and to [`MemoryBackend`](crate::MemoryBackend), and looks for a difference.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -30,6 +33,7 @@ pub mod audit;
 pub mod environment;
 pub mod evaluation;
 mod fixture;
+pub mod model;
 pub mod observation;
 pub mod prompt;
 pub mod tenancy;
@@ -200,6 +204,9 @@ macro_rules! __conformance_suite {
                 racing_parents_never_make_a_second_level
                 tenants_are_isolated_in_every_method
                 everything_is_there_after_reopening
+            }
+            model {
+                generated_operations_agree_with_memory
             }
         }
     };
