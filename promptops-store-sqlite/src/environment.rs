@@ -120,6 +120,8 @@ fn slots(connection: &Connection, tenant: &TenantId, prompt: &PromptName) -> err
             slots.approvals.push(row?.into_approval(prompt)?);
         }
     }
+    // Keeps those for one environment as they came.
+    slots.approvals.sort_by(|a, b| a.environment.cmp(&b.environment));
     Ok(slots)
 }
 

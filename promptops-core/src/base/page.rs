@@ -44,13 +44,20 @@ impl PageRequest {
         self.cursor.as_deref()
     }
 
-    /// The cursor as the number it was made from, for lists ordered by number.
+    /// The cursor as the number it was made from, for lists ordered by number. It fits the signed integers of 64 bits
+    /// that databases have.
     ///
     /// # Errors
     /// [`Invalid`](super::ErrorKind::Invalid) when the cursor was not made by such a list.
     pub fn number_cursor(&self) -> Result<Option<u64>> {
+        let number = |cursor: &str| {
+            cursor
+                .parse()
+                .ok()
+                .filter(|number| i64::try_from(*number).is_ok())
+        };
         self.cursor()
-            .map(|cursor| cursor.parse().map_err(|_| foreign_cursor(cursor)))
+            .map(|cursor| number(cursor).ok_or_else(|| foreign_cursor(cursor)))
             .transpose()
     }
 

@@ -112,7 +112,14 @@ pub async fn records_are_listed_in_order_in_pages_of_any_size(harness: &dyn Harn
     }
     let first = store.audit_records(&desk.tenant, &page(5)).await.unwrap();
     assert_eq!(first.next.as_deref(), Some("5"), "the cursor is the last number");
-    for cursor in ["", "triage", "v1", "-1", "99999999999999999999"] {
+    for cursor in [
+        "",
+        "triage",
+        "v1",
+        "-1",
+        "9223372036854775808",
+        "99999999999999999999",
+    ] {
         let result = store.audit_records(&desk.tenant, &page(5).after(cursor)).await;
         fails(result, ErrorKind::Invalid, &format!("the cursor {cursor:?}"));
     }

@@ -19,6 +19,9 @@
 //! suite!(Memory(MemoryBackend::new()));
 //! # fn main() {}
 //! ```
+//!
+//! Each line of a store trait's "Behavior" has a case. One more, [`model`], does generated operations to your backend
+//! and to [`MemoryBackend`](crate::MemoryBackend), and looks for a difference.
 #![allow(
     clippy::panic,
     clippy::unwrap_used,
@@ -31,6 +34,7 @@ pub mod environment;
 pub mod evaluation;
 pub mod feed;
 mod fixture;
+pub mod model;
 pub mod observation;
 pub mod prompt;
 pub mod tenancy;
@@ -97,6 +101,7 @@ macro_rules! __conformance_suite {
                 racing_saves_of_different_contents_get_consecutive_numbers
                 parent_is_the_newest_version_unless_given
                 unknown_parents_are_invalid
+                save_is_refused_for_its_first_reason
                 taken_semver_already_exists
                 racing_saves_of_one_semver_have_one_winner
                 saved_tags_are_added_to_the_prompts
@@ -143,6 +148,7 @@ macro_rules! __conformance_suite {
                 moving_to_an_unknown_version_is_not_found
                 moving_activates_a_draft
                 moving_to_an_archived_version_is_an_illegal_transition
+                move_is_refused_for_its_first_reason
                 failed_move_changes_nothing
                 history_is_listed_newest_first_in_pages_of_any_size
                 slots_show_all_pointers_of_the_prompt_in_order
@@ -157,6 +163,7 @@ macro_rules! __conformance_suite {
                 stale_approval_conflicts
                 repeated_approval_changes_nothing
                 approvals_that_differ_all_count
+                approvals_are_listed_in_order
                 spent_approvals_vanish_from_slots
                 racing_equal_approvals_are_one
             }
@@ -201,9 +208,13 @@ macro_rules! __conformance_suite {
                 parents_and_siblings_see_nothing_of_a_child
                 parent_is_kept_as_set
                 inheritance_has_one_level
+                parent_is_refused_for_the_first_reason
                 racing_parents_never_make_a_second_level
                 tenants_are_isolated_in_every_method
                 everything_is_there_after_reopening
+            }
+            model {
+                generated_operations_agree_with_memory
             }
         }
     };

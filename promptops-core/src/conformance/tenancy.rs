@@ -4,7 +4,7 @@ use super::Harness;
 use super::fixture::*;
 use crate::base::ErrorKind;
 use crate::environment::Policy;
-use crate::prompt::{Missing, NewVersion, Status};
+use crate::prompt::{Missing, NewVersion, Status, refusal};
 
 /// A prompt that the tenant does not have is looked up in its parent, with the parent's numbers, hashes, statuses
 /// and environments.
@@ -293,6 +293,23 @@ pub async fn inheritance_has_one_level(harness: &dyn Harness) {
     third.set_parent(Some("acme")).await.unwrap();
     parent.set_parent(Some("acme")).await.unwrap();
     refused(&child, "other", "a parent of one that became a parent").await;
+}
+
+/// A parent that is refused for several reasons is refused for the first of them.
+pub async fn parent_is_refused_for_the_first_reason(harness: &dyn Harness) {
+    let child = Desk::open(harness).await;
+    let parent = child.of("shared");
+    child.set_parent(Some("shared")).await.unwrap();
+    for (desk, to, expected) in [
+        (&child, "acme", refusal::own_parent(&child.tenant)),
+        (&parent, "shared", refusal::own_parent(&parent.tenant)),
+        (&parent, "acme", refusal::parent_inherits(&child.tenant)),
+        (&parent, "third", refusal::tenant_is_a_parent(&parent.tenant)),
+    ] {
+        let result = desk.set_parent(Some(to)).await;
+        let error = fails(result, expected.kind(), expected.message());
+        assert_eq!(error.message(), expected.message());
+    }
 }
 
 /// Racing changes of parents never make a second level.

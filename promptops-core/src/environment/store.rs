@@ -23,7 +23,7 @@ pub struct Slots {
     /// Counts the tenant's policy changes, from 0.
     pub policy_revision: u64,
     /// Approvals for this prompt that are not spent: their base revision is the pointer's revision, or 0 where
-    /// nothing is live.
+    /// nothing is live. In byte order of their environments, those for one environment as they came.
     pub approvals: Vec<Approval>,
 }
 
@@ -170,7 +170,8 @@ pub struct ApprovalEntry {
 /// Keeps environments. One commit may touch this store, the [`Store`](crate::prompt::Store) and the audit log, so
 /// the three are one backend.
 ///
-/// Every method is one atomic operation and sees no other tenant's data. Errors beside those listed:
+/// Every method is one atomic operation and sees no other tenant's data. A call that is refused for several reasons
+/// fails with the one that the method's "Behavior" names first. Errors beside those listed:
 /// [`Unavailable`](crate::base::ErrorKind::Unavailable) when the backend cannot be reached,
 /// [`Backend`](crate::base::ErrorKind::Backend) for the rest.
 #[async_trait]

@@ -173,7 +173,8 @@ impl Dependent {
 /// Keeps prompts and versions.
 ///
 /// Every method is one atomic operation. No method sees or changes another tenant's data, but for reading what
-/// the tenant inherits from its parent.
+/// the tenant inherits from its parent. A call that is refused for several reasons fails with the one that the method's
+/// "Behavior" names first.
 ///
 /// Errors beside those listed: [`Unavailable`](crate::base::ErrorKind::Unavailable) when the backend cannot be
 /// reached, [`Corrupt`](crate::base::ErrorKind::Corrupt) when stored data does not fit its hash,
@@ -195,12 +196,12 @@ pub trait Store: Send + Sync {
     /// Sets a version's status, with its audit record, and returns the version.
     ///
     /// # Behavior
+    /// - An unknown version is [`NotFound`](crate::base::ErrorKind::NotFound).
     /// - A status that the version has already is kept, without a new audit record.
     /// - A transition that [`Status::check_transition`] does not know is
     ///   [`IllegalTransition`](crate::base::ErrorKind::IllegalTransition).
     /// - Archiving a version that is live in an environment is
     ///   [`Conflict`](crate::base::ErrorKind::Conflict), naming the environments.
-    /// - An unknown version is [`NotFound`](crate::base::ErrorKind::NotFound).
     async fn set_status(&self, change: StatusChange) -> Result<Version>;
 
     /// Replaces a prompt's tags, with its audit record.
@@ -261,8 +262,8 @@ pub trait Store: Send + Sync {
     /// Sets or clears the tenant's parent, with its audit record.
     ///
     /// # Behavior
-    /// - Inheritance has one level: a parent that has a parent, a tenant that is a parent, or the tenant itself as
-    ///   its parent is [`Invalid`](crate::base::ErrorKind::Invalid).
+    /// - Inheritance has one level: the tenant itself as its parent, a parent that has a parent, or a tenant that is
+    ///   a parent is [`Invalid`](crate::base::ErrorKind::Invalid).
     async fn set_parent(&self, change: ParentChange) -> Result<()>;
 
     /// The tenant's parent.

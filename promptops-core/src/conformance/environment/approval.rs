@@ -44,7 +44,8 @@ pub async fn stale_approval_conflicts(harness: &dyn Harness) {
     desk.approve(&v2, "dev", 2, "olga").await.unwrap();
 }
 
-/// A second approval of the same closure on the same base by the same actor changes nothing.
+/// A second approval of the same closure on the same base by the same actor changes nothing, and conflicts once the
+/// pointer has moved.
 pub async fn repeated_approval_changes_nothing(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
     let v1 = desk.save_draft("triage", "one").await;
@@ -55,6 +56,9 @@ pub async fn repeated_approval_changes_nothing(harness: &dyn Harness) {
     again.approval.at = at(50);
     desk.stores.environments.approve(again).await.unwrap();
     assert_eq!(desk.everything().await, before, "nothing changes");
+    desk.promote(&v1, "dev").await;
+    let result = desk.approve(&v1, "dev", 0, "olga").await;
+    fails(result, ErrorKind::Conflict, "an approval that is spent");
 }
 
 /// Another actor's approval counts, and one of another closure, in another environment, or on another base.
@@ -80,6 +84,42 @@ pub async fn approvals_that_differ_all_count(harness: &dyn Harness) {
         .collect();
     left.sort_unstable();
     assert_eq!(left, [("dev", 1), ("staging", 0)]);
+}
+
+/// Approvals come in byte order of their environments, whether something is live there or not, and those for one
+/// environment as they came.
+pub async fn approvals_are_listed_in_order(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let v1 = desk.save_draft("triage", "one").await;
+    desk.promote(&v1, "dev").await;
+    desk.promote(&v1, "production").await;
+    for (of, base, by) in [
+        ("staging", 0, "oscar"),
+        ("production", 1, "olga"),
+        ("dev", 1, "oscar"),
+        ("staging", 0, "olga"),
+        ("canary", 0, "olga"),
+        ("dev", 1, "olga"),
+    ] {
+        desk.approve(&v1, of, base, by).await.unwrap();
+    }
+    let slots = desk.slots("triage").await;
+    let found: Vec<_> = slots
+        .approvals
+        .iter()
+        .map(|approval| (approval.environment.as_str(), approval.approved_by.id.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("canary", "olga"),
+            ("dev", "oscar"),
+            ("dev", "olga"),
+            ("production", "olga"),
+            ("staging", "oscar"),
+            ("staging", "olga"),
+        ]
+    );
 }
 
 /// Once the pointer moves, whereto and which way ever, the approvals for it are spent.

@@ -3,8 +3,10 @@
 use crate::base::{Actor, ErrorKind, PageRequest, Unmet};
 use crate::conformance::Harness;
 use crate::conformance::fixture::*;
-use crate::environment::{HistoryRecord, MoveKind, Pointer, PointerMove, Policy, SourceGuard, Waiver};
-use crate::prompt::Status;
+use crate::environment::{
+    HistoryRecord, MoveKind, Pointer, PointerMove, Policy, SourceGuard, Waiver, refusal,
+};
+use crate::prompt::{Status, refusal as prompt_refusal};
 
 /// A move makes the pointer, its history and its audit record, all as given.
 pub async fn move_is_kept_as_given(harness: &dyn Harness) {
@@ -401,6 +403,51 @@ pub async fn moving_to_an_archived_version_is_an_illegal_transition(harness: &dy
     desk.promote(&v1, "dev").await;
 }
 
+/// A move that is refused for several reasons is refused for the first of them.
+pub async fn move_is_refused_for_its_first_reason(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let v1 = desk.save_draft("triage", "one").await;
+    let v2 = desk.save_draft("triage", "two").await;
+    desk.set_status("triage", v2.number, Status::Archived)
+        .await
+        .unwrap();
+    desk.promote(&v1, "dev").await;
+    desk.set_policy("dev", None, Some(Policy::open())).await.unwrap();
+    let before = desk.everything().await;
+    let (triage, dev, staging) = (name("triage"), environment("dev"), environment("staging"));
+    let mut change = PointerMove {
+        to: number(7),
+        hash: v1.hash,
+        policy_revision: 7,
+        source: Some(SourceGuard {
+            environment: staging.clone(),
+            revision: 7,
+        }),
+        ..desk.promotion(&v2, "dev", 7)
+    };
+    let refused = async |change: &PointerMove, expected: crate::Error| {
+        let result = desk.stores.environments.move_pointer(change.clone()).await;
+        let error = fails(result, expected.kind(), expected.message());
+        assert_eq!(error.message(), expected.message());
+    };
+    refused(&change, refusal::revision_conflict(&triage, &dev, 7, 1)).await;
+    change.expected_revision = 1;
+    refused(&change, refusal::policy_conflict(7, 1)).await;
+    change.policy_revision = 1;
+    refused(&change, refusal::source_conflict(&triage, &staging, 7, 0)).await;
+    change.source = None;
+    refused(&change, prompt_refusal::unknown_version(&triage, number(7))).await;
+    change.to = v2.number;
+    refused(
+        &change,
+        prompt_refusal::other_content(&triage, v2.number, &v1.hash),
+    )
+    .await;
+    change.hash = v2.hash;
+    refused(&change, refusal::version_is_archived(&triage, v2.number, &dev)).await;
+    assert_eq!(desk.everything().await, before, "nothing changes");
+}
+
 /// Whatever a move fails of, everything stays as it was.
 pub async fn failed_move_changes_nothing(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
@@ -475,7 +522,14 @@ pub async fn history_is_listed_newest_first_in_pages_of_any_size(harness: &dyn H
         Some("8"),
         "the cursor is the last revision"
     );
-    for cursor in ["", "dev", "v1", "-1", "99999999999999999999"] {
+    for cursor in [
+        "",
+        "dev",
+        "v1",
+        "-1",
+        "9223372036854775808",
+        "99999999999999999999",
+    ] {
         let request = page(5).after(cursor);
         let result = environments.history(&desk.tenant, &triage, &dev, &request).await;
         fails(result, ErrorKind::Invalid, &format!("the cursor {cursor:?}"));

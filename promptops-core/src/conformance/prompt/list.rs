@@ -272,7 +272,15 @@ pub async fn foreign_cursors_of_prompts_and_versions_are_invalid(harness: &dyn H
             &format!("the cursor {cursor:?} of prompts"),
         );
     }
-    for cursor in ["", "v1", "triage", "-1", "1.5", "99999999999999999999"] {
+    for cursor in [
+        "",
+        "v1",
+        "triage",
+        "-1",
+        "1.5",
+        "9223372036854775808",
+        "99999999999999999999",
+    ] {
         let result = prompts
             .list_versions(
                 tenant,

@@ -4,7 +4,7 @@ use crate::base::audit::AuditAction;
 use crate::base::{Actor, ErrorKind};
 use crate::conformance::Harness;
 use crate::conformance::fixture::*;
-use crate::prompt::{NewVersion, Status};
+use crate::prompt::{NewVersion, Status, refusal};
 
 /// A save makes the prompt if it is not there.
 pub async fn first_save_makes_the_prompt(harness: &dyn Harness) {
@@ -263,6 +263,30 @@ pub async fn unknown_parents_are_invalid(harness: &dyn Harness) {
         );
     }
     assert_eq!(desk.everything().await, before, "nothing changes");
+}
+
+/// A save that is refused for several reasons is refused for the first of them.
+pub async fn save_is_refused_for_its_first_reason(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let semver = Some("1.0.0".parse().unwrap());
+    let with = |text: &str, parents: &[u32]| NewVersion {
+        semver: semver.clone(),
+        parents: Some(numbers(parents)),
+        ..desk.draft("triage", text)
+    };
+    desk.save(with("one", &[])).await;
+    let triage = name("triage");
+    for (parents, expected) in [
+        (&[1, 9, 8][..], refusal::unknown_parent(&triage, number(9))),
+        (
+            &[1],
+            refusal::semver_taken(&triage, semver.as_ref().unwrap(), number(1)),
+        ),
+    ] {
+        let result = desk.stores.prompts.save_version(with("two", parents)).await;
+        let error = fails(result, expected.kind(), expected.message());
+        assert_eq!(error.message(), expected.message());
+    }
 }
 
 /// A semver is unique within its prompt; a version that would take another's is not saved.

@@ -1,0 +1,298 @@
+//! What is generated, and that a difference is found.
+
+use std::collections::BTreeMap;
+
+use proptest::strategy::{Strategy, ValueTree};
+
+use super::*;
+use crate::base::{ClosureHash, EnvironmentName, PromptName, Result, TenantId};
+use crate::conformance::{self, async_trait};
+use crate::observation::{Feedback, Metrics, MetricsStore};
+
+/// Every outcome of every call: the call, how what it came to begins, and how often it must come up at least.
+const OUTCOMES: &[(&str, &str, usize)] = &[
+    ("reopen", "", 20),
+    ("save_version", "changes", 400),
+    ("save_version", "kept", 50),
+    ("save_version", "invalid: the parent does not", 10),
+    ("save_version", "already exists: has the semver", 8),
+    ("set_status", "changes", 100),
+    ("set_status", "kept", 15),
+    ("set_status", "not found", 10),
+    (
+        "set_status",
+        "illegal transition: a version cannot go from active to draft",
+        5,
+    ),
+    (
+        "set_status",
+        "illegal transition: a version cannot go from archived to draft",
+        5,
+    ),
+    ("set_status", "conflict: cannot be archived while it is live", 20),
+    ("set_tags", "changes", 50),
+    ("set_tags", "not found", 10),
+    ("set_parent", "changes", 100),
+    ("set_parent", "invalid: cannot be its own", 5),
+    ("set_parent", "invalid: cannot be a since it inherits", 5),
+    ("set_parent", "invalid: cannot since other tenants inherit", 5),
+    ("move_pointer", "changes", 200),
+    ("move_pointer", "conflict: is at revision", 15),
+    ("move_pointer", "conflict: the policies are at revision", 10),
+    ("move_pointer", "conflict: the source is at revision", 10),
+    ("move_pointer", "not found: the tenant has no", 10),
+    ("move_pointer", "not found: does not have the content", 10),
+    ("move_pointer", "illegal transition: is archived", 15),
+    ("set_policy", "changes", 150),
+    ("set_policy", "not found: has no policy for all", 8),
+    ("set_policy", "not found: has no policy for list", 8),
+    ("approve", "changes", 100),
+    ("approve", "kept", 5),
+    ("approve", "conflict: is at revision", 10),
+    ("record_feedback", "counts", 80),
+    ("record_feedback", "counts nothing", 5),
+    ("record_evidence", "changes", 80),
+    ("record_evidence", "already exists: the run", 5),
+    ("find", "own", 1_000),
+    ("find", "inherited", 80),
+    ("find", "missing Prompt", 1_000),
+    ("find", "missing Version", 30),
+    ("find", "missing ActiveVersion", 200),
+    ("find", "missing Promotion", 1_000),
+    ("prompt", "nothing", 5),
+    ("prompt", "something", 10),
+    ("list_prompts", "nothing", 30),
+    ("list_prompts", "something", 200),
+    ("list_prompts", "a page and more", 4),
+    ("list_prompts", "invalid: the page cursor", 4),
+    ("list_versions", "nothing", 30),
+    ("list_versions", "something", 200),
+    ("list_versions", "a page and more", 8),
+    ("list_versions", "invalid: the page cursor", 8),
+    ("history", "nothing", 10),
+    ("history", "something", 100),
+    ("history", "a page and more", 2),
+    ("history", "invalid: the page cursor", 2),
+    ("audit_records", "nothing", 30),
+    ("audit_records", "something", 200),
+    ("audit_records", "a page and more", 15),
+    ("audit_records", "invalid: the page cursor", 2),
+    ("dependents", "nothing", 200),
+    ("dependents", "something", 200),
+    ("parent", "nothing", 100),
+    ("parent", "something", 50),
+    ("slots", "something", 1_000),
+    ("policies", "nothing", 100),
+    ("policies", "something", 50),
+    ("metrics", "something", 500),
+    ("latest_evidence", "nothing", 50),
+    ("latest_evidence", "something", 50),
+    ("audit_head", "nothing", 30),
+    ("audit_head", "something", 200),
+];
+
+fn name_of(call: &Call) -> &'static str {
+    match call {
+        Call::SaveVersion(_) => "save_version",
+        Call::SetStatus(_) => "set_status",
+        Call::SetTags(_) => "set_tags",
+        Call::SetParent(_) => "set_parent",
+        Call::MovePointer(_) => "move_pointer",
+        Call::SetPolicy(_) => "set_policy",
+        Call::Approve(_) => "approve",
+        Call::RecordFeedback(_) => "record_feedback",
+        Call::RecordEvidence(_) => "record_evidence",
+        Call::Read(_, read) => match read {
+            Read::Prompt(_) => "prompt",
+            Read::Prompts(..) => "list_prompts",
+            Read::Versions(..) => "list_versions",
+            Read::Find(_) => "find",
+            Read::Dependents(..) => "dependents",
+            Read::Parent => "parent",
+            Read::Slots(_) => "slots",
+            Read::History(..) => "history",
+            Read::Policies => "policies",
+            Read::Metrics(..) => "metrics",
+            Read::LatestEvidence(..) => "latest_evidence",
+            Read::AuditRecords(_) => "audit_records",
+            Read::AuditHead => "audit_head",
+        },
+    }
+}
+
+/// What an answer says, without names and numbers; a lookup says something for each reference.
+fn labels(call: &Call, answer: &Value, changed: bool) -> Vec<String> {
+    let empty = Value::is_null;
+    if let Some(kind) = answer.get("refused").and_then(Value::as_str) {
+        let message = answer["message"].as_str().unwrap();
+        let words = message.split(' ').filter(|word| {
+            let names = names::TENANTS
+                .iter()
+                .chain(&names::PROMPTS)
+                .chain(&names::ENVIRONMENTS);
+            word.bytes().all(|c| c.is_ascii_lowercase()) && !names.copied().any(|name| name == *word)
+        });
+        return vec![format!("{kind}: {}", words.collect::<Vec<_>>().join(" "))];
+    }
+    match call {
+        Call::Read(tenant, Read::Find(_)) => {
+            let found = answer.as_array().unwrap().iter();
+            let label = |lookup: &Value| match lookup["missing"].as_str() {
+                Some(missing) => format!("missing {missing}"),
+                None if lookup["version"]["tenant"] == tenant.as_str() => "own".into(),
+                None => "inherited".into(),
+            };
+            found.map(label).collect()
+        }
+        Call::Read(..) => {
+            let items = answer.get("items").unwrap_or(answer).as_array();
+            vec![match (items.map(Vec::len), answer.get("next")) {
+                (Some(0), _) => "nothing".into(),
+                (_, Some(next)) if !empty(next) => "a page and more".into(),
+                (_, _) if empty(answer) => "nothing".into(),
+                _ => "something".into(),
+            }]
+        }
+        Call::RecordFeedback(batch) if batch.is_empty() => vec!["counts nothing".into()],
+        Call::RecordFeedback(_) => vec!["counts".into()],
+        _ if changed => vec!["changes".into()],
+        _ => vec!["kept".into()],
+    }
+}
+
+/// How many changes are on record.
+async fn audited(memory: &Stores) -> u64 {
+    let mut count = 0;
+    for tenant in names::TENANTS {
+        let head = memory.audit.audit_head(&TenantId::new(tenant).unwrap()).await;
+        count += head.unwrap().map_or(0, |head| head.seq);
+    }
+    count
+}
+
+#[test]
+fn every_outcome_is_generated() {
+    let mut outcomes: BTreeMap<(&str, String), usize> = BTreeMap::new();
+    let mut runner = TestRunner::new(config(CASES, SEED));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for _ in 0..CASES {
+        let (_, sequence, _) = operations().new_tree(&mut runner).unwrap().current();
+        let memory: Stores = MemoryBackend::new().into();
+        runtime.block_on(async {
+            let mut count = |name, label| *outcomes.entry((name, label)).or_default() += 1;
+            let mut calls = Vec::new();
+            for operation in sequence {
+                if matches!(operation, Operation::Reopen) {
+                    count("reopen", String::new());
+                }
+                calls.extend(operation.call(&memory, "").await);
+                for (tenant, read) in operation.glance() {
+                    calls.extend(Operation::Read(tenant, read).call(&memory, "").await);
+                }
+                for call in calls.drain(..) {
+                    let before = audited(&memory).await;
+                    let answer = call.answer(&memory).await;
+                    let changed = audited(&memory).await != before;
+                    for label in labels(&call, &answer, changed) {
+                        count(name_of(&call), label);
+                    }
+                }
+            }
+            for call in Read::everything(&memory, "").await {
+                for label in labels(&call, &call.answer(&memory).await, false) {
+                    count(name_of(&call), label);
+                }
+            }
+        });
+    }
+    let list: Vec<_> = outcomes
+        .iter()
+        .map(|((call, outcome), n)| format!("{n:6} {call}: {outcome}"))
+        .collect();
+    println!("{}", list.join("\n"));
+    for (call, text, least) in OUTCOMES {
+        let found = outcomes
+            .iter()
+            .filter(|((name, outcome), _)| name == call && outcome.starts_with(text));
+        let found: usize = found.map(|(_, n)| n).sum();
+        assert!(
+            found >= *least,
+            "{call} came to {text:?} {found} times, expected {least}"
+        );
+    }
+    for (name, outcome) in outcomes.keys() {
+        let expected = OUTCOMES
+            .iter()
+            .any(|(call, text, _)| name == call && outcome.starts_with(text));
+        assert!(expected, "{name} came to {outcome:?}: add it to the outcomes");
+    }
+}
+
+/// A backend that counts each piece of feedback once for each rating.
+struct Miscounting(MemoryBackend);
+
+#[async_trait]
+impl MetricsStore for Miscounting {
+    async fn record_feedback(&self, batch: &[Feedback]) -> Result<()> {
+        let rated = batch
+            .iter()
+            .filter(|feedback| feedback.rating_millionths.is_some());
+        self.0.record_feedback(batch).await?;
+        self.0.record_feedback(&rated.cloned().collect::<Vec<_>>()).await
+    }
+
+    async fn metrics(
+        &self,
+        tenant: &TenantId,
+        prompt: &PromptName,
+        closure_hash: &ClosureHash,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<Metrics> {
+        self.0.metrics(tenant, prompt, closure_hash, environment).await
+    }
+}
+
+#[async_trait]
+impl Harness for Miscounting {
+    async fn open(&self) -> Stores {
+        Stores {
+            metrics: Arc::new(Self(self.0.clone())),
+            ..self.0.clone().into()
+        }
+    }
+}
+
+#[test]
+fn a_difference_is_told_with_the_fewest_operations_that_show_it() {
+    conformance::run(async {
+        let harness = Miscounting(MemoryBackend::new());
+        let difference = block_in_place(|| check(&harness, CASES, SEED)).unwrap_err();
+        for part in [
+            "PROMPTOPS_MODEL_SEED=0",
+            "    Metrics(\n",
+            "-  \"usage_count\": 1\n+  \"usage_count\": 2\n",
+            "\n  1. RecordFeedback([Answered { tenant: \"shared\", prompt: \"safety\", closure: \"one\", ",
+        ] {
+            assert!(difference.contains(part), "{part:?} is not in: {difference}");
+        }
+        assert!(!difference.contains("\n  2. "), "{difference}");
+    });
+}
+
+/// A backend that is empty whenever it is opened.
+struct Forgetting;
+
+#[async_trait]
+impl Harness for Forgetting {
+    async fn open(&self) -> Stores {
+        MemoryBackend::new().into()
+    }
+}
+
+#[test]
+fn stores_are_closed_and_opened_again() {
+    conformance::run(async {
+        let difference = block_in_place(|| check(&Forgetting, CASES, SEED)).unwrap_err();
+        assert!(difference.contains("\n  2. Reopen\n"), "{difference}");
+    });
+}
