@@ -108,6 +108,11 @@ async fn slots(backend: &PgBackend, tenant: &TenantId, prompt: &PromptName) -> e
     Ok(slots)
 }
 
+/// A revision that is expected: one that is too large to be stored is none that will be found.
+fn revision(expected: u64) -> i64 {
+    i64::try_from(expected).unwrap_or(i64::MAX)
+}
+
 async fn move_pointer(backend: &PgBackend, change: PointerMove) -> Result<Pointer> {
     let waiver = change
         .waiver
@@ -116,8 +121,8 @@ async fn move_pointer(backend: &PgBackend, change: PointerMove) -> Result<Pointe
         .transpose()?;
     let moved = to_json("change", &change.change())?;
     let activated = to_json("change", &change.activation())?;
-    let expected = integer(change.expected_revision)?;
-    let policy_revision = integer(change.policy_revision)?;
+    let expected = revision(change.expected_revision);
+    let policy_revision = revision(change.policy_revision);
     let source = change
         .source
         .as_ref()
@@ -125,7 +130,7 @@ async fn move_pointer(backend: &PgBackend, change: PointerMove) -> Result<Pointe
     let source_revision = change
         .source
         .as_ref()
-        .map_or(Ok(0), |source| integer(source.revision))?;
+        .map_or(0, |source| revision(source.revision));
     let SealingBytes { before, after } = change.audit.sealing_bytes();
     let entry = &change.audit;
     let rows = backend

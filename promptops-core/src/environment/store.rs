@@ -94,6 +94,12 @@ pub struct PointerMove {
 }
 
 impl PointerMove {
+    /// The revision that the pointer has once it is committed.
+    fn next_revision(&self) -> u64 {
+        // What is expected may be anything, and is refused by the store then.
+        self.expected_revision.saturating_add(1)
+    }
+
     /// What is told of it once it is committed.
     #[must_use]
     pub fn change(&self) -> Change {
@@ -102,7 +108,7 @@ impl PointerMove {
             environment: self.environment.clone(),
             version: self.to,
             closure_hash: self.closure_hash,
-            revision: self.expected_revision + 1,
+            revision: self.next_revision(),
         }
     }
 
@@ -118,12 +124,13 @@ impl PointerMove {
     /// The pointer that it leaves behind once it is committed.
     #[must_use]
     pub fn into_pointer(self) -> Pointer {
+        let revision = self.next_revision();
         Pointer {
             prompt: self.prompt,
             environment: self.environment,
             version: self.to,
             closure_hash: self.closure_hash,
-            revision: self.expected_revision + 1,
+            revision,
             moved_by: self.actor,
             moved_at: self.at,
         }
