@@ -12,38 +12,16 @@ use crate::backend::PgBackend;
 use crate::error;
 use crate::prompt::{version, version_columns};
 
-/// A row for each reference: the tenant's own prompt and what the selector needs of it; the parent's only where the
-/// tenant's own cannot answer; the version. NULLs say what is missing, and the parent's name is NULL when the answer is
-/// the tenant's own. A reference without number, hash and environment is to the latest.
+/// A row for each reference. NULLs say what is missing, and the parent's name is NULL when the answer is the tenant's
+/// own. A reference without number, hash and environment is to the latest.
 const FIND: &str = concat!(
-    "SELECT r.at, x.* FROM promptops.entered($1) n,
-    unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[]) WITH ORDINALITY r(prompt, number, hash, environment, at),
-    LATERAL (
-        SELECT coalesce(own.id, inherited.id), parent.name, coalesce(here.revision, there.revision), ",
+    "SELECT v.prompt, v.inherited_from, v.revision, ",
     version_columns!(),
-    " FROM (VALUES (NULL)) one
-        LEFT JOIN promptops.prompt own ON own.tenant = n.id AND own.name = r.prompt
-        LEFT JOIN promptops.pointer here ON here.prompt = own.id AND here.environment = r.environment
-        LEFT JOIN promptops.tenant parent ON parent.id = n.parent AND CASE
-            WHEN r.environment IS NOT NULL THEN here.prompt
-            WHEN r.number IS NULL AND r.hash IS NULL THEN own.latest_active
-            ELSE own.id END IS NULL
-        LEFT JOIN promptops.prompt inherited ON inherited.tenant = parent.id AND inherited.name = r.prompt
-        LEFT JOIN promptops.pointer there ON there.prompt = inherited.id AND there.environment = r.environment
-        LEFT JOIN promptops.version v
-            ON v.prompt = CASE WHEN parent.id IS NULL THEN own.id ELSE inherited.id END
-            AND v.number = CASE
-                WHEN r.environment IS NOT NULL THEN coalesce(here.version, there.version)
-                WHEN r.number IS NOT NULL THEN r.number
-                WHEN r.hash IS NOT NULL THEN (SELECT h.number FROM promptops.version h
-                    WHERE h.prompt = coalesce(own.id, inherited.id) AND h.hash = r.hash)
-                ELSE coalesce(own.latest_active, inherited.latest_active) END
-        OFFSET 0
-    ) x ORDER BY r.at"
+    " FROM promptops.find($1, $2, $3, $4, $5) v"
 );
 
 /// The columns before the version's.
-const VERSION_AT: usize = 4;
+const VERSION_AT: usize = 3;
 
 /// References in columns.
 #[derive(Default)]
@@ -94,7 +72,7 @@ pub(crate) async fn find(
 }
 
 fn lookup(row: &PgRow, tenant: &TenantId, reference: &Reference) -> error::Result<Lookup> {
-    let prompt: Option<i64> = row.try_get(1)?;
+    let prompt: Option<i64> = row.try_get(0)?;
     let number: Option<i64> = row.try_get(VERSION_AT)?;
     if prompt.is_none() {
         return Ok(Lookup::Missing(Missing::Prompt));
@@ -106,11 +84,11 @@ fn lookup(row: &PgRow, tenant: &TenantId, reference: &Reference) -> error::Resul
             Selector::Environment(_) => Missing::Promotion,
         }));
     }
-    let parent: Option<&str> = row.try_get(2)?;
+    let parent: Option<&str> = row.try_get(1)?;
     let parent = parent
         .map(|name| stored("tenant", TenantId::new(name)))
         .transpose()?;
-    let revision: Option<i64> = row.try_get(3)?;
+    let revision: Option<i64> = row.try_get(2)?;
     let owner = parent.as_ref().unwrap_or(tenant);
     Ok(Lookup::Found(Found {
         version: Arc::new(version(row, VERSION_AT, owner, &reference.prompt)?),
