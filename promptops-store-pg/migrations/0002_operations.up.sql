@@ -20,8 +20,8 @@ $$;
 
 -- What each reference leads a tenant to, a row for each in their order: the tenant's own prompt where it can answer, or
 -- else the parent's. NULLs say what is missing. A reference without number, hash and environment is to the latest.
--- Its statements are few and plain, so that the server plans them once for a connection: as one statement over all
--- references it was planned anew for every request, which took five times as long as running it.
+-- Its statements are few and plain, so that the server plans them once for a connection: one statement over arrays of
+-- references is planned anew for every request, which takes five times as long as running it.
 CREATE FUNCTION promptops.find(
     in_tenant text, in_prompts text[], in_numbers bigint[], in_hashes bytea[], in_environments text[],
     OUT prompt bigint, OUT inherited_from text, OUT revision bigint,

@@ -12,6 +12,22 @@ use crate::backend::PgBackend;
 use crate::error;
 use crate::prompt::{version, version_columns};
 
+/// The tenant's own version for one reference, other than by hash: what most requests ask for, as one plan that the
+/// server keeps. No row, or no number in it, is for [`FIND`] to explain, which also asks the parent.
+const FIND_OWN: &str = concat!(
+    "SELECT x.* FROM promptops.entered($1) n, LATERAL (
+        SELECT p.id, NULL::text, o.revision, ",
+    version_columns!(),
+    " FROM promptops.prompt p
+        LEFT JOIN promptops.pointer o ON o.prompt = p.id AND o.environment = $4
+        LEFT JOIN promptops.version v ON v.prompt = p.id AND v.number = CASE
+            WHEN $4 IS NOT NULL THEN o.version
+            WHEN $3 IS NOT NULL THEN $3
+            ELSE p.latest_active END
+        WHERE p.tenant = n.id AND p.name = $2
+        OFFSET 0
+    ) x"
+);
 /// A row for each reference. NULLs say what is missing, and the parent's name is NULL when the answer is the tenant's
 /// own. A reference without number, hash and environment is to the latest.
 const FIND: &str = concat!(
@@ -40,16 +56,15 @@ pub(crate) async fn find(
     if references.is_empty() {
         return Ok(Vec::new());
     }
+    if let [reference] = references
+        && let Some(own) = find_own(backend, tenant, reference).await?
+    {
+        return Ok(vec![own]);
+    }
     let mut columns = Columns::default();
-    for Reference { prompt, selector } in references {
-        let (mut number, mut hash, mut environment) = (None, None, None);
-        match selector {
-            Selector::Latest => {}
-            Selector::Version(version) => number = Some(i64::from(version.get())),
-            Selector::Hash(content) => hash = Some(content.as_bytes().to_vec()),
-            Selector::Environment(name) => environment = Some(name.to_string()),
-        }
-        columns.prompts.push(prompt.to_string());
+    for reference in references {
+        let (number, hash, environment) = selected(&reference.selector);
+        columns.prompts.push(reference.prompt.to_string());
         columns.numbers.push(number);
         columns.hashes.push(hash);
         columns.environments.push(environment);
@@ -69,6 +84,43 @@ pub(crate) async fn find(
         .zip(&rows)
         .map(|(reference, row)| lookup(row, tenant, reference))
         .collect()
+}
+
+/// What the tenant has of its own, if that answers.
+async fn find_own(
+    backend: &PgBackend,
+    tenant: &TenantId,
+    reference: &Reference,
+) -> error::Result<Option<Lookup>> {
+    let (number, hash, environment) = selected(&reference.selector);
+    if hash.is_some() {
+        return Ok(None);
+    }
+    let row = backend
+        .read_one(FIND_OWN, |query| {
+            query
+                .bind(tenant.to_string())
+                .bind(reference.prompt.to_string())
+                .bind(number)
+                .bind(environment.clone())
+        })
+        .await?;
+    match row {
+        Some(row) if row.try_get::<Option<i64>, _>(VERSION_AT)?.is_some() => {
+            lookup(&row, tenant, reference).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Number, hash and environment of a selector: one of them, or none for the latest.
+fn selected(selector: &Selector) -> (Option<i64>, Option<Vec<u8>>, Option<String>) {
+    match selector {
+        Selector::Latest => (None, None, None),
+        Selector::Version(number) => (Some(number.get().into()), None, None),
+        Selector::Hash(hash) => (None, Some(hash.as_bytes().to_vec()), None),
+        Selector::Environment(name) => (None, None, Some(name.to_string())),
+    }
 }
 
 fn lookup(row: &PgRow, tenant: &TenantId, reference: &Reference) -> error::Result<Lookup> {
