@@ -208,10 +208,8 @@ async fn tour() -> Outcome<()> {
     there.order(Order::Promote(VersionNumber::FIRST))?;
     let begin = there.promotes().await?;
     let state = here.until(|state| state.revision == Some(7)).await?;
-    say!(
-        "This process serves {state}, {} after it began.",
-        millis(since(begin, state.at))
-    );
+    let after = millis(since(begin, state.at));
+    say!("This process serves {state}, {after} after it began, with connections made anew after the outage.");
 
     chapter(6, "What was asked, and what failed");
     let mut rows = vec![row!["process", "resolves", "failures"]];

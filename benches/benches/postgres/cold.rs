@@ -5,16 +5,16 @@ use std::time::Instant;
 use promptops_benches::measure::Samples;
 use promptops_benches::prompt;
 use promptops_benches::table::{Goal, Table};
-use promptops_core::base::TenantId;
-use promptops_core::prompt::{Lookup, Reference};
-use promptops_core::{PromptOps, Stores, Tenant};
+use promptops_core::base::{Actor, TenantId};
+use promptops_core::prompt::{Draft, Lookup, Reference};
+use promptops_core::{MemoryBackend, PromptOps, Stores, Tenant};
 use promptops_store_pg::PgBackend;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 use tera::Tera;
 
-use crate::database::{Database, KINDS, TENANTS, prompt_name, tenant_name};
+use crate::database::{Database, KINDS, TENANTS, content, prompt_name, tenant_name};
 
 /// Resolves timed for each figure.
 const SAMPLES: usize = 2_000;
@@ -51,6 +51,8 @@ pub async fn run(database: &Database) {
     row(&mut table, "0 snippets", &owner.resolve, &owner.join, goal);
     let what = "the same; floor with JSON and Tera's compile";
     row(&mut table, what, &owner.resolve, &owner.compile, Goal::None);
+    let what = "0 snippets from the memory backend: core's part";
+    table.times(what, owner.memory.median(), None, Goal::None);
     let bound = measure(&database.bound, &database.pool, false).await;
     let what = "Store::find alone, by a role bound by row-level security";
     row(&mut table, what, &bound.find, &bound.join, Goal::None);
@@ -74,12 +76,14 @@ struct Figures {
     compile: Samples,
     find: Samples,
     resolve: Samples,
+    memory: Samples,
 }
 
 /// All take turns on the same key; who begins changes, since who comes second finds the pages in the processor's cache.
 async fn measure(backend: &PgBackend, pool: &PgPool, with_snippets: bool) -> Figures {
     let stores = Stores::from(backend.clone());
-    let tenants = || -> Vec<Tenant> {
+    let memory = Stores::from(MemoryBackend::new());
+    let tenants = |stores: &Stores| -> Vec<Tenant> {
         // What other processes change is nothing to this.
         let ops = PromptOps::builder(stores.clone()).follow_changes(false).build();
         (0..TENANTS)
@@ -89,13 +93,14 @@ async fn measure(backend: &PgBackend, pool: &PgPool, with_snippets: bool) -> Fig
     let mut base = Tera::default();
     base.autoescape_on(Vec::<&str>::new());
     let mut figures = Figures::default();
-    let mut cold = tenants();
+    fill(&tenants(&memory), with_snippets).await;
+    let (mut cold, mut cold_in_memory) = (tenants(&stores), tenants(&memory));
     let warm_up = SAMPLES / 10;
     for sample in 0..SAMPLES + warm_up {
         if sample == warm_up {
             // Statements are prepared, and the server's plans made.
             figures = Figures::default();
-            cold = tenants();
+            (cold, cold_in_memory) = (tenants(&stores), tenants(&memory));
         }
         // A step that is prime to their number: spread over the whole database.
         let at = sample * 7_919 % (TENANTS * KINDS);
@@ -104,9 +109,9 @@ async fn measure(backend: &PgBackend, pool: &PgPool, with_snippets: bool) -> Fig
         let id = TenantId::new(&tenant).expect("a name");
         let text = format!("{name}@production");
         let reference: Reference = text.parse().expect("a reference");
-        for turn in 0..4 {
+        for turn in 0..5 {
             let begin = Instant::now();
-            let samples = match (turn + sample) % 4 {
+            let samples = match (turn + sample) % 5 {
                 0 => {
                     join(pool, &tenant, &name, with_snippets).await;
                     &mut figures.join
@@ -120,6 +125,10 @@ async fn measure(backend: &PgBackend, pool: &PgPool, with_snippets: bool) -> Fig
                     assert!(matches!(found.as_deref(), Ok([Lookup::Found(_)])), "it is live");
                     &mut figures.find
                 }
+                3 => {
+                    cold_in_memory[t].resolve(&text).await.expect("it is live");
+                    &mut figures.memory
+                }
                 _ => {
                     cold[t].resolve(&text).await.expect("it is live");
                     &mut figures.resolve
@@ -129,6 +138,25 @@ async fn measure(backend: &PgBackend, pool: &PgPool, with_snippets: bool) -> Fig
         }
     }
     figures
+}
+
+/// The same prompts.
+async fn fill(tenants: &[Tenant], with_snippets: bool) {
+    let ana = Actor::owner("ana");
+    for tenant in tenants {
+        for (name, text) in prompt::SNIPPETS {
+            let draft = Draft::text(text).by(&ana).active();
+            tenant.prompts().save(name, draft).await.expect("it is saved");
+        }
+        for p in (usize::from(with_snippets)..2 * KINDS).step_by(2) {
+            let draft = Draft::new(content(p)).by(&ana);
+            let prompts = tenant.prompts();
+            let version = prompts.save(prompt_name(p), draft).await.expect("it is saved");
+            let environments = tenant.environments();
+            let promotion = environments.promote(&version, "production", &ana);
+            promotion.await.expect("it is promoted");
+        }
+    }
 }
 
 /// What ours reads of a version.
