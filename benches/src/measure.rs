@@ -38,6 +38,13 @@ impl Samples {
             .unwrap_or(0.0)
     }
 
+    /// By how much each figure is above the one of the same place in `others`; 0 where it is not.
+    #[must_use]
+    pub fn above(&self, others: &Self) -> Self {
+        let pairs = self.0.iter().zip(&others.0);
+        Self(pairs.map(|(figure, other)| (figure - other).max(0.0)).collect())
+    }
+
     /// The middle one.
     #[must_use]
     pub fn median(&self) -> f64 {

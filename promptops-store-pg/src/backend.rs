@@ -175,9 +175,12 @@ impl PgBackend {
     pub(crate) async fn connection(&self) -> error::Result<Connection> {
         let Shared { pool, options, .. } = &*self.0;
         match tokio::time::timeout(options.acquire_timeout, pool.acquire()).await {
-            Ok(acquired) => Ok(Connection::new(acquired?, options.statement_timeout)),
-            Err(_) => {
-                let wait = options.acquire_timeout.as_millis();
+            Ok(Ok(acquired)) => Ok(Connection::new(acquired, options.statement_timeout)),
+            Ok(Err(error)) if !matches!(error, sqlx::Error::PoolTimedOut) => Err(error.into()),
+            // The pool's own limit, or ours.
+            Ok(Err(_)) | Err(_) => {
+                let wait = options.acquire_timeout.min(pool.options().get_acquire_timeout());
+                let wait = wait.as_millis();
                 let what = if pool.size() >= pool.options().get_max_connections() && pool.num_idle() == 0 {
                     format!(
                         "all {} connections of the pool are in use, and none became free within {wait} ms; try again, or \

@@ -12,38 +12,32 @@ use crate::backend::PgBackend;
 use crate::error;
 use crate::prompt::{version, version_columns};
 
-/// A row for each reference: the tenant's own prompt and what the selector needs of it; the parent's only where the
-/// tenant's own cannot answer; the version. NULLs say what is missing, and the parent's name is NULL when the answer is
-/// the tenant's own. A reference without number, hash and environment is to the latest.
-const FIND: &str = concat!(
-    "SELECT r.at, x.* FROM promptops.entered($1) n,
-    unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[]) WITH ORDINALITY r(prompt, number, hash, environment, at),
-    LATERAL (
-        SELECT coalesce(own.id, inherited.id), parent.name, coalesce(here.revision, there.revision), ",
+/// The tenant's own version for one reference, other than by hash: what most requests ask for, as one plan that the
+/// server keeps. No row, or no number in it, is for [`FIND`] to explain, which also asks the parent.
+const FIND_OWN: &str = concat!(
+    "SELECT x.* FROM promptops.entered($1) n, LATERAL (
+        SELECT p.id, NULL::text, o.revision, ",
     version_columns!(),
-    " FROM (VALUES (NULL)) one
-        LEFT JOIN promptops.prompt own ON own.tenant = n.id AND own.name = r.prompt
-        LEFT JOIN promptops.pointer here ON here.prompt = own.id AND here.environment = r.environment
-        LEFT JOIN promptops.tenant parent ON parent.id = n.parent AND CASE
-            WHEN r.environment IS NOT NULL THEN here.prompt
-            WHEN r.number IS NULL AND r.hash IS NULL THEN own.latest_active
-            ELSE own.id END IS NULL
-        LEFT JOIN promptops.prompt inherited ON inherited.tenant = parent.id AND inherited.name = r.prompt
-        LEFT JOIN promptops.pointer there ON there.prompt = inherited.id AND there.environment = r.environment
-        LEFT JOIN promptops.version v
-            ON v.prompt = CASE WHEN parent.id IS NULL THEN own.id ELSE inherited.id END
-            AND v.number = CASE
-                WHEN r.environment IS NOT NULL THEN coalesce(here.version, there.version)
-                WHEN r.number IS NOT NULL THEN r.number
-                WHEN r.hash IS NOT NULL THEN (SELECT h.number FROM promptops.version h
-                    WHERE h.prompt = coalesce(own.id, inherited.id) AND h.hash = r.hash)
-                ELSE coalesce(own.latest_active, inherited.latest_active) END
+    " FROM promptops.prompt p
+        LEFT JOIN promptops.pointer o ON o.prompt = p.id AND o.environment = $4
+        LEFT JOIN promptops.version v ON v.prompt = p.id AND v.number = CASE
+            WHEN $4 IS NOT NULL THEN o.version
+            WHEN $3 IS NOT NULL THEN $3
+            ELSE p.latest_active END
+        WHERE p.tenant = n.id AND p.name = $2
         OFFSET 0
-    ) x ORDER BY r.at"
+    ) x"
+);
+/// A row for each reference. NULLs say what is missing, and the parent's name is NULL when the answer is the tenant's
+/// own. A reference without number, hash and environment is to the latest.
+const FIND: &str = concat!(
+    "SELECT v.prompt, v.inherited_from, v.revision, ",
+    version_columns!(),
+    " FROM promptops.find($1, $2, $3, $4, $5) v"
 );
 
 /// The columns before the version's.
-const VERSION_AT: usize = 4;
+const VERSION_AT: usize = 3;
 
 /// References in columns.
 #[derive(Default)]
@@ -62,16 +56,15 @@ pub(crate) async fn find(
     if references.is_empty() {
         return Ok(Vec::new());
     }
+    if let [reference] = references
+        && let Some(own) = find_own(backend, tenant, reference).await?
+    {
+        return Ok(vec![own]);
+    }
     let mut columns = Columns::default();
-    for Reference { prompt, selector } in references {
-        let (mut number, mut hash, mut environment) = (None, None, None);
-        match selector {
-            Selector::Latest => {}
-            Selector::Version(version) => number = Some(i64::from(version.get())),
-            Selector::Hash(content) => hash = Some(content.as_bytes().to_vec()),
-            Selector::Environment(name) => environment = Some(name.to_string()),
-        }
-        columns.prompts.push(prompt.to_string());
+    for reference in references {
+        let (number, hash, environment) = selected(&reference.selector);
+        columns.prompts.push(reference.prompt.to_string());
         columns.numbers.push(number);
         columns.hashes.push(hash);
         columns.environments.push(environment);
@@ -93,8 +86,45 @@ pub(crate) async fn find(
         .collect()
 }
 
+/// What the tenant has of its own, if that answers.
+async fn find_own(
+    backend: &PgBackend,
+    tenant: &TenantId,
+    reference: &Reference,
+) -> error::Result<Option<Lookup>> {
+    let (number, hash, environment) = selected(&reference.selector);
+    if hash.is_some() {
+        return Ok(None);
+    }
+    let row = backend
+        .read_one(FIND_OWN, |query| {
+            query
+                .bind(tenant.to_string())
+                .bind(reference.prompt.to_string())
+                .bind(number)
+                .bind(environment.clone())
+        })
+        .await?;
+    match row {
+        Some(row) if row.try_get::<Option<i64>, _>(VERSION_AT)?.is_some() => {
+            lookup(&row, tenant, reference).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Number, hash and environment of a selector: one of them, or none for the latest.
+fn selected(selector: &Selector) -> (Option<i64>, Option<Vec<u8>>, Option<String>) {
+    match selector {
+        Selector::Latest => (None, None, None),
+        Selector::Version(number) => (Some(number.get().into()), None, None),
+        Selector::Hash(hash) => (None, Some(hash.as_bytes().to_vec()), None),
+        Selector::Environment(name) => (None, None, Some(name.to_string())),
+    }
+}
+
 fn lookup(row: &PgRow, tenant: &TenantId, reference: &Reference) -> error::Result<Lookup> {
-    let prompt: Option<i64> = row.try_get(1)?;
+    let prompt: Option<i64> = row.try_get(0)?;
     let number: Option<i64> = row.try_get(VERSION_AT)?;
     if prompt.is_none() {
         return Ok(Lookup::Missing(Missing::Prompt));
@@ -106,11 +136,11 @@ fn lookup(row: &PgRow, tenant: &TenantId, reference: &Reference) -> error::Resul
             Selector::Environment(_) => Missing::Promotion,
         }));
     }
-    let parent: Option<&str> = row.try_get(2)?;
+    let parent: Option<&str> = row.try_get(1)?;
     let parent = parent
         .map(|name| stored("tenant", TenantId::new(name)))
         .transpose()?;
-    let revision: Option<i64> = row.try_get(3)?;
+    let revision: Option<i64> = row.try_get(2)?;
     let owner = parent.as_ref().unwrap_or(tenant);
     Ok(Lookup::Found(Found {
         version: Arc::new(version(row, VERSION_AT, owner, &reference.prompt)?),
