@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use promptops_benches::gated::World;
 use promptops_benches::is_bench;
 use promptops_benches::measure::Samples;
-use promptops_benches::prompt;
 use promptops_benches::table::{Goal, Table};
-use promptops_core::base::{Actor, ClosureHash, DatasetName};
-use promptops_core::environment::Policy;
-use promptops_core::evaluation::Evidence;
-use promptops_core::prompt::{Draft, Version, system, user};
-use promptops_core::{PromptOps, Tenant};
+use promptops_core::PromptOps;
+use promptops_core::base::ClosureHash;
 use promptops_store_sqlite::SqliteBackend;
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -34,7 +31,10 @@ fn main() {
         "bare rusqlite: one transaction with the same four rows and an fsync in the same directory",
     );
     runtime.block_on(async {
-        let world = World::new(directory.path()).await;
+        let backend = SqliteBackend::open(directory.path().join("prompts.db"))
+            .await
+            .expect("it opens");
+        let world = World::new(&PromptOps::builder(backend).build()).await;
         let mut floor = Floor::open(directory.path());
         let (mut open, mut gated, mut bare) = (Samples::default(), Samples::default(), Samples::default());
         for i in 0..PROMOTIONS {
@@ -92,127 +92,6 @@ fn main() {
             Some(races == RACES),
         );
     });
-}
-
-struct World {
-    acme: Tenant,
-    ana: Actor,
-    bo: Actor,
-    versions: Vec<Version>,
-}
-
-impl World {
-    async fn new(directory: &Path) -> Arc<Self> {
-        let backend = SqliteBackend::open(directory.join("prompts.db"))
-            .await
-            .expect("it opens");
-        let acme = PromptOps::builder(backend)
-            .build()
-            .tenant("acme")
-            .expect("a name");
-        let (ana, bo) = (Actor::owner("ana"), Actor::owner("bo"));
-        for (name, text) in prompt::SNIPPETS {
-            let draft = Draft::text(text).by(&ana).active();
-            acme.prompts().save(name, draft).await.expect("it is saved");
-        }
-        let policy = Policy::open()
-            .after("staging")
-            .and_then(|policy| policy.require_evaluation("tickets", 0.9))
-            .expect("the names are well formed")
-            .min_usage_count(5)
-            .min_success_rate(0.8)
-            .min_average_rating(0.5)
-            .approvals(1)
-            .owner_only();
-        acme.environments()
-            .set_policy("production", policy, &ana)
-            .await
-            .expect("it is set");
-        let mut versions = Vec::new();
-        for mark in 0..2 {
-            let [first, second] = prompt::templates(mark);
-            let draft = Draft::chat([system(first), user(second)]).by(&ana).active();
-            versions.push(acme.prompts().save("triage", draft).await.expect("it is saved"));
-        }
-        let world = Self {
-            acme,
-            ana,
-            bo,
-            versions,
-        };
-        for version in &world.versions {
-            world.give_evidence(version).await;
-        }
-        Arc::new(world)
-    }
-
-    async fn give_evidence(&self, version: &Version) {
-        self.stage(version).await;
-        let resolved = self.acme.resolve("triage@staging").await.expect("it is live");
-        for _ in 0..10 {
-            let metrics = self.acme.metrics();
-            metrics
-                .record_feedback(resolved.stamp(), true, Some(0.9))
-                .await
-                .expect("it is recorded");
-        }
-        let evidence = Evidence {
-            prompt: version.prompt.clone(),
-            closure_hash: resolved.closure_hash(),
-            dataset: DatasetName::new("tickets").expect("a name"),
-            dataset_version: 1,
-            run: format!("run of {}", version.number),
-            entries: 100,
-            passed: 95,
-        };
-        let evaluations = self.acme.evaluations();
-        evaluations
-            .record_evidence(evidence, &self.ana)
-            .await
-            .expect("it is recorded");
-    }
-
-    async fn stage(&self, version: &Version) {
-        let environments = self.acme.environments();
-        environments
-            .promote(version, "staging", &self.bo)
-            .await
-            .expect("it is promoted");
-    }
-
-    async fn approve(&self, version: &Version) {
-        let environments = self.acme.environments();
-        environments
-            .approve(version, "production", &self.ana, "")
-            .await
-            .expect("it is approved");
-    }
-
-    async fn promote(&self, version: &Version) {
-        let environments = self.acme.environments();
-        environments
-            .promote(version, "production", &self.bo)
-            .await
-            .expect("the gate is met");
-    }
-
-    async fn race(&self, version: &Version, expected: u64) -> bool {
-        let environments = self.acme.environments();
-        environments
-            .promote(version, "production", &self.bo)
-            .expecting(expected)
-            .await
-            .is_ok()
-    }
-
-    async fn revision(&self) -> u64 {
-        let environments = self.acme.environments();
-        environments
-            .get("triage", "production")
-            .await
-            .expect("it is live")
-            .revision
-    }
 }
 
 struct Floor(Connection);

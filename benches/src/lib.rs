@@ -3,6 +3,7 @@
 //! Criterion runs one function after the other, so that noise of the machine hits one side only. Here ours and its
 //! floor take turns within one run, and the median of each is compared.
 
+pub mod gated;
 pub mod measure;
 pub mod memory;
 pub mod prompt;
