@@ -73,12 +73,24 @@ BEGIN
 END
 $$;
 
+-- Whoever makes a change by one statement begins a transaction of the right kind when it hears of this.
+CREATE FUNCTION promptops.need_read_committed() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'promptops: changes are made in transactions of isolation level READ COMMITTED'
+            USING ERRCODE = 'PO001';
+    END IF;
+END
+$$;
+
 -- The same for a change: the tenant's row is made if need be, and locked until the commit. So changes of one tenant come
 -- one after the other, and what is read after this holds until the commit. References to the row are let through.
+-- What is read after the lock must be what was committed before it: refused where a snapshot is older than the lock.
 CREATE FUNCTION promptops.locked(
     in_tenant text, OUT id bigint, OUT parent bigint, OUT policy_revision bigint
 ) LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM promptops.need_read_committed();
     PERFORM set_config('promptops.tenant', in_tenant, true);
     LOOP
         SELECT t.id, t.parent, t.policy_revision INTO id, parent, policy_revision
@@ -229,6 +241,7 @@ CREATE FUNCTION promptops.count_feedback(
 DECLARE
     owner bigint;
 BEGIN
+    PERFORM promptops.need_read_committed();
     PERFORM set_config('lock_timeout', in_lock_timeout, true);
     -- Not locked, if it is there: feedback is not to wait for promotions.
     SELECT t.id INTO owner FROM promptops.entered(in_tenant) t;
@@ -255,6 +268,9 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     next_position bigint;
 BEGIN
+    IF TG_RELID <> 'promptops.change'::regclass THEN
+        RAISE EXCEPTION 'promptops: only the change log has positions' USING ERRCODE = 'insufficient_privilege';
+    END IF;
     UPDATE promptops.change_head SET position = position + 1 RETURNING position INTO next_position;
     UPDATE promptops.change SET position = next_position WHERE id = NEW.id;
     -- The position is in the table: this only wakes who reads it.

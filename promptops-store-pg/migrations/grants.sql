@@ -1,5 +1,7 @@
 -- What a role needs that serves requests and changes prompts, and no more: it cannot rewrite or delete what only grows.
 -- `{role}` is replaced by the role's quoted name.
+-- One after the other, and not beside a migration: PostgreSQL fails when two grant on one object at the same time.
+SELECT pg_advisory_xact_lock(7239811400218763113);
 GRANT USAGE ON SCHEMA promptops TO {role};
 GRANT SELECT ON promptops.schema_version TO {role};
 GRANT SELECT, INSERT ON promptops.version, promptops.include, promptops.history, promptops.approval,
@@ -10,3 +12,5 @@ GRANT SELECT, INSERT, UPDATE ON promptops.tenant, promptops.prompt, promptops.po
 GRANT SELECT, INSERT, UPDATE, DELETE ON promptops.policy, promptops.prompt_tag TO {role};
 GRANT INSERT ON promptops.change TO {role};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA promptops TO {role};
+-- The trigger fires without it. Who may use it on a table of their own could give changes other positions.
+REVOKE EXECUTE ON FUNCTION promptops.number_change() FROM {role};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct Shared {
     lock_timeout: String,
     /// Whether the schema was seen to be the one of this release.
     checked: OnceLock<()>,
+    /// Whether a change by one statement needs a transaction around it, since the host's default is not READ COMMITTED.
+    begins: AtomicBool,
 }
 
 /// A connection that was idle for longer is tried before it is used: the server may have been started anew.
@@ -72,6 +75,7 @@ impl PgBackend {
             lock_timeout: lock.to_string(),
             options,
             checked: OnceLock::new(),
+            begins: AtomicBool::new(false),
         }))
     }
 
@@ -237,8 +241,19 @@ impl PgBackend {
         sql: &'static str,
         bind: impl Fn(Query) -> Query + Send + Sync,
     ) -> Result<Vec<PgRow>> {
-        let mut connection = self.ready().await?;
-        connection.rows(sql, bind).await.map_err(Failure::of_commit)
+        if !self.0.begins.load(Ordering::Relaxed) {
+            let mut connection = self.ready().await?;
+            match connection.rows(sql, &bind).await {
+                // The host has its transactions begin at another isolation level. Nothing was done.
+                Err(failure) if failure.needs_read_committed() => {
+                    self.0.begins.store(true, Ordering::Relaxed)
+                }
+                done => return done.map_err(Failure::of_commit),
+            }
+        }
+        let mut tx = self.begin().await?;
+        let result = tx.rows(sql, bind).await;
+        tx.finish(result).await
     }
 
     /// Begins a change of several statements. A connection that turns out to be lost is replaced: nothing was done yet.

@@ -50,16 +50,23 @@ impl Connection {
         self.is_idle = match &rows {
             Ok(_) => true,
             // The server refused the statement, and waits for the next one.
-            Err(failure @ Failure::Pg(sqlx::Error::Database(_))) => !failure.is_lost_connection(),
+            Err(failure @ Failure::Pg(sqlx::Error::Database(_))) => {
+                !failure.is_lost_connection() && !failure.is_fatal()
+            }
             Err(_) => false,
         };
         rows
     }
 
-    /// Statements without values, and without a limit of time but the server's.
-    pub(crate) async fn batch(&mut self, sql: SqlStr) -> error::Result<()> {
+    /// How long one statement may take.
+    pub(crate) fn statement_timeout(&self) -> Duration {
+        self.statement_timeout
+    }
+
+    /// Statements without values, which may take so long together.
+    pub(crate) async fn batch(&mut self, sql: SqlStr, limit: Duration) -> error::Result<()> {
         let inner = self.begin_statement()?;
-        inner.execute(sqlx::raw_sql(sql)).await?;
+        limited(limit, inner.execute(sqlx::raw_sql(sql))).await?;
         self.is_idle = true;
         Ok(())
     }
@@ -93,7 +100,7 @@ impl Transaction {
     pub(crate) async fn begin(mut connection: Connection, begin: SqlStr) -> error::Result<Self> {
         connection.in_transaction = true;
         let timeout = connection.statement_timeout;
-        limited(timeout, connection.batch(begin)).await?;
+        connection.batch(begin, timeout).await?;
         Ok(Self { connection })
     }
 
@@ -123,7 +130,10 @@ impl Transaction {
             Err(_) => "ROLLBACK",
         };
         let timeout = self.connection.statement_timeout;
-        let ended = limited(timeout, self.connection.batch(AssertSqlSafe(end).into_sql_str())).await;
+        let ended = self
+            .connection
+            .batch(AssertSqlSafe(end).into_sql_str(), timeout)
+            .await;
         self.connection.in_transaction = ended.is_err();
         // An error of undoing is nobody's concern: closing the connection undoes it too.
         let value = result?;

@@ -1,6 +1,7 @@
 //! What PostgreSQL's errors mean in core's terms. No sqlx type leaves this crate, but as the boxed source of an error.
 
 use promptops_core::{Error, ErrorKind};
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Why a call failed: lets `?` work on both kinds.
 #[derive(Debug)]
@@ -47,10 +48,25 @@ impl Failure {
         }
     }
 
+    /// The schema refused a change because its transaction is not READ COMMITTED.
+    pub(crate) fn needs_read_committed(&self) -> bool {
+        matches!(self, Self::Pg(sqlx::Error::Database(error)) if error.code().as_deref() == Some("PO001"))
+    }
+
+    /// The server gives up the session, or itself, for whatever reason.
+    pub(crate) fn is_fatal(&self) -> bool {
+        let Self::Pg(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        let error = error.try_downcast_ref::<PgDatabaseError>();
+        error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+    }
+
     /// What a failed commit, or a failed statement that commits by itself, tells its caller: that the outcome is unknown
     /// when the server did not say.
     pub(crate) fn of_commit(self) -> Error {
-        if !self.is_lost_connection() {
+        // A server that gives up in the middle may have put the commit on record before.
+        if !self.is_lost_connection() && !self.is_fatal() {
             return self.into();
         }
         let message = "the connection to the database was lost while it committed the change, so that it may have been \
@@ -65,7 +81,7 @@ impl Failure {
 
 /// Whether the server gives up the connection with this error.
 fn ends_connection(code: &str) -> bool {
-    code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03")
+    code.starts_with("08") || matches!(code, "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25P04")
 }
 
 fn meaning(error: &sqlx::Error) -> (ErrorKind, &'static str) {
@@ -140,7 +156,11 @@ fn code_meaning(code: &str) -> (ErrorKind, &'static str) {
             ErrorKind::Unavailable,
             "the change collided with another one; nothing was changed. Try again",
         ),
-        "22021" | "22P05" => (
+        "22P05" => (
+            ErrorKind::Invalid,
+            "a text holds a character that the database's encoding does not have; use a database whose encoding is UTF8",
+        ),
+        "22021" => (
             ErrorKind::Invalid,
             "a text holds the character U+0000, which PostgreSQL cannot store; remove it",
         ),
@@ -184,7 +204,9 @@ mod tests {
             ("08006", ErrorKind::Unavailable),
             ("40P01", ErrorKind::Unavailable),
             ("53300", ErrorKind::Unavailable),
+            ("25P04", ErrorKind::Unavailable),
             ("22021", ErrorKind::Invalid),
+            ("22P05", ErrorKind::Invalid),
             ("23505", ErrorKind::Backend),
             ("42601", ErrorKind::Backend),
         ] {

@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Everything is in a schema of its own, `promptops`, whose version is kept in `promptops.schema_version`; nothing else of
-//! the database is touched. PostgreSQL 12 or later is needed (tried with 15), and no extension.
+//! the database is touched. PostgreSQL 12 or later is needed (tried with 15), with a database whose encoding is UTF8, and
+//! no extension.
 //!
 //! | file | holds |
 //! |---|---|

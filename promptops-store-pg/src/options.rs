@@ -64,7 +64,8 @@ impl PgOptions {
         self
     }
 
-    /// How long one statement may take, before it is given up and its connection closed. Default 5 s, at least 1 ms.
+    /// How long one statement may take, before it is given up and its connection closed. Default 5 s, at least 1 ms. A
+    /// step of a migration may take 60 times as long.
     pub fn statement_timeout(mut self, timeout: Duration) -> Self {
         self.statement_timeout = timeout.max(Duration::from_millis(1));
         self

@@ -430,8 +430,8 @@ impl Store for PgBackend {
         if prefix.contains('\0') {
             return Ok(Page::from_surplus(Vec::new(), limit, |_| String::new()));
         }
-        // Names are ASCII: what begins with the prefix lies below the prefix and the last character there is.
-        let end = format!("{prefix}{}", char::MAX);
+        // Names are ASCII and have no DEL: what begins with the prefix lies below the prefix with one.
+        let end = format!("{prefix}\u{7f}");
         let after = after.as_ref().map_or("", PromptName::as_str);
         let status = filter.status.map(Status::as_str);
         let sql = match (&filter.tag, status) {

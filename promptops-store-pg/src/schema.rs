@@ -32,9 +32,12 @@ const MIGRATIONS: [Migration; 3] = [
 /// The version that this release works with.
 pub(crate) const LATEST: u32 = MIGRATIONS.len() as u32;
 
-/// Held while the schema is changed; the number has no meaning but to be ours.
-const BEGIN: &str =
-    "BEGIN; SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(7239811400218763113)";
+/// Held while the schema is changed; the number has no meaning but to be ours. What is read after it must be what was
+/// committed before it, whatever isolation level is the host's default.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '60s';
+    SELECT pg_advisory_xact_lock(7239811400218763113)";
+/// How many times as long as a statement a step of a migration may take.
+const PATIENCE: u32 = 60;
 const PREPARE: &str = "DO $$ BEGIN
         IF to_regnamespace('promptops') IS NULL THEN
             CREATE SCHEMA promptops;
@@ -107,36 +110,39 @@ pub(crate) async fn migrate(backend: &PgBackend, target: u32) -> Result<()> {
 /// Goes one version towards the target; says whether it is reached.
 async fn step(connection: &mut Connection, target: u32) -> error::Result<bool> {
     let batch = |sql: &'static str| AssertSqlSafe(sql).into_sql_str();
+    let limit = connection.statement_timeout().saturating_mul(PATIENCE);
     // An error leaves the transaction open; giving up the connection undoes it.
     connection.set_in_transaction(true);
-    connection.batch(batch(BEGIN)).await?;
+    connection.batch(batch(BEGIN), limit).await?;
     // Again, now that we hold the lock: another process may have been faster.
     let found = found(connection).await?;
     if found > LATEST {
         return Err(is_newer(found).into());
     }
     if found == target {
-        connection.batch(batch("ROLLBACK")).await?;
+        connection.batch(batch("ROLLBACK"), limit).await?;
         connection.set_in_transaction(false);
         return Ok(true);
     }
     if found < target {
-        connection.batch(batch(PREPARE)).await?;
-        connection.batch(batch(MIGRATIONS[found as usize].up)).await?;
+        connection.batch(batch(PREPARE), limit).await?;
+        connection
+            .batch(batch(MIGRATIONS[found as usize].up), limit)
+            .await?;
         let version = found as i32 + 1;
         connection
             .rows(NOTE, |query| query.bind(version).bind(env!("CARGO_PKG_VERSION")))
             .await?;
     } else {
         connection
-            .batch(batch(MIGRATIONS[found as usize - 1].down))
+            .batch(batch(MIGRATIONS[found as usize - 1].down), limit)
             .await?;
         connection.rows(STRIKE, |query| query.bind(found as i32)).await?;
         if found == 1 {
-            connection.batch(batch(REMOVE)).await?;
+            connection.batch(batch(REMOVE), limit).await?;
         }
     }
-    connection.batch(batch("COMMIT")).await?;
+    connection.batch(batch("COMMIT"), limit).await?;
     connection.set_in_transaction(false);
     Ok(false)
 }
@@ -152,6 +158,9 @@ pub(crate) async fn grant(backend: &PgBackend, role: &str) -> Result<()> {
     let quoted = format!("\"{}\"", role.replace('"', "\"\""));
     let grants = include_str!("../migrations/grants.sql").replace("{role}", &quoted);
     let mut connection = backend.connection().await?;
-    connection.batch(AssertSqlSafe(grants).into_sql_str()).await?;
+    let limit = connection.statement_timeout();
+    connection
+        .batch(AssertSqlSafe(grants).into_sql_str(), limit)
+        .await?;
     Ok(())
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use promptops_core::base::{Change, ChangeFeed, ChangeReader, Event, TenantId};
 use promptops_core::{Error, ErrorKind};
 use rusqlite::Connection;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::backend::{SqliteBackend, closed};
 use crate::error::Result;
@@ -23,6 +25,8 @@ const RETAINED: i64 = 50_000;
 const CLEAN_EVERY: i64 = 256;
 /// How many changes are read at once.
 const BATCH: i64 = 1_000;
+/// How long to wait for a reader that has not taken yet what was read before.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
 
 statements! {
     ADD = "INSERT INTO promptops_change (tenant, change) VALUES (?1, ?2)";
@@ -102,8 +106,7 @@ impl Watch {
             .spawn(move || {
                 if let Err(failure) = self.run(position, &sender) {
                     let error = Error::from(failure.with("file", self.path.display()));
-                    // Whoever reads may have gone.
-                    let _ = sender.blocking_send(Err(error));
+                    self.send(&sender, Err(error));
                 }
                 drop(self.alive);
             })
@@ -115,6 +118,19 @@ impl Watch {
                 .caused_by(e)
             })?;
         Ok(receiver)
+    }
+
+    /// Says whether it was taken: not by a reader that has gone, and not by one that does not read when the backend is
+    /// closed, for which its runtime may be waiting.
+    fn send(&self, sender: &mpsc::Sender<Result<Read, Error>>, mut read: Result<Read, Error>) -> bool {
+        loop {
+            read = match sender.try_send(read) {
+                Ok(()) => return true,
+                Err(TrySendError::Full(read)) if !self.stop.load(Ordering::Relaxed) => read,
+                Err(_) => return false,
+            };
+            thread::sleep(FULL_PAUSE);
+        }
     }
 
     fn run(&self, mut position: Option<i64>, sender: &mpsc::Sender<Result<Read, Error>>) -> Result<()> {
@@ -137,7 +153,7 @@ impl Watch {
                 let is_last = (events.len() as i64) < BATCH;
                 position = Some(end);
                 // Most commits change nothing that anybody must hear of: feedback, for one.
-                if (is_first || !events.is_empty()) && sender.blocking_send(Ok((events, end))).is_err() {
+                if (is_first || !events.is_empty()) && !self.send(sender, Ok((events, end))) {
                     return Ok(());
                 }
                 is_first = false;

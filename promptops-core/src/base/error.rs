@@ -36,8 +36,8 @@ pub enum ErrorKind {
     RateLimited,
     /// The backend could not be reached or did not answer in time; try again later.
     Unavailable,
-    /// The connection to the backend was lost while it committed a change: the change was made, or it was not. Look
-    /// before repeating it.
+    /// The connection to the backend was lost while it committed a change, or the runtime that worked on it was shut
+    /// down: the change was made, or it was not. Look before repeating it.
     OutcomeUnknown,
     /// The database has another schema than this release works with: a newer one, or one to be migrated first.
     Unsupported,

@@ -92,18 +92,35 @@ impl fmt::Debug for Follower {
     }
 }
 
-async fn follow(
-    mut reader: Box<dyn ChangeReader>,
+/// Until when to follow, and whom to tell.
+struct Following {
     events: Weak<dyn EventBus>,
-    mut ended: oneshot::Receiver<()>,
-) {
+    ended: oneshot::Receiver<()>,
+}
+
+impl Drop for Following {
+    /// Given up while somebody still relies on it, as when the runtime is shut down that it runs on: nothing is heard any
+    /// more.
+    fn drop(&mut self) {
+        if let Err(oneshot::error::TryRecvError::Empty) = self.ended.try_recv()
+            && let Some(bus) = self.events.upgrade()
+        {
+            bus.publish(&Event::Interrupted);
+        }
+    }
+}
+
+async fn follow(mut reader: Box<dyn ChangeReader>, events: Weak<dyn EventBus>, ended: oneshot::Receiver<()>) {
+    let mut following = Following { events, ended };
     let mut pause = None;
     loop {
         let read = tokio::select! {
             read = reader.next() => read,
-            _ = &mut ended => return,
+            _ = &mut following.ended => return,
         };
-        let Some(bus) = events.upgrade() else { return };
+        let Some(bus) = following.events.upgrade() else {
+            return;
+        };
         match read {
             Ok(told) => {
                 told.iter().for_each(|event| bus.publish(event));
@@ -123,7 +140,7 @@ async fn follow(
                 drop(bus);
                 tokio::select! {
                     () = tokio::time::sleep(next) => {}
-                    _ = &mut ended => return,
+                    _ = &mut following.ended => return,
                 }
             }
         }
@@ -234,6 +251,24 @@ mod tests {
         second.script.send(Ok(Vec::new())).unwrap();
         settle().await;
         assert!(second.script.is_closed());
+    }
+
+    #[test]
+    fn a_runtime_that_is_shut_down_is_an_interruption() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let (kept, dropped) = runtime.block_on(async {
+            let worlds = (world(), world());
+            settle().await;
+            worlds
+        });
+        let told = Arc::clone(&dropped.heard);
+        drop(dropped);
+        drop(runtime);
+        assert_eq!(*kept.heard.lock().unwrap(), [Event::Interrupted]);
+        assert!(told.lock().unwrap().is_empty(), "nobody relied on it");
     }
 
     #[test]

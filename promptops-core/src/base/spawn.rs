@@ -60,8 +60,29 @@ pub(crate) async fn to_completion<T: Send + 'static>(
     }
     answer.await.unwrap_or_else(|_| {
         Err(Error::new(
-            ErrorKind::Unavailable,
-            "the runtime was shut down before the change was known to be made; look whether it was",
+            ErrorKind::OutcomeUnknown,
+            "the work on the change was ended before it was known to be made, as when a runtime is shut down; look \
+             whether it was before repeating it",
         ))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Dropping;
+
+    impl Spawn for Dropping {
+        fn spawn(&self, _: Task) -> Result<(), Task> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_a_runtime_gave_up_has_an_unknown_outcome() {
+        let error = to_completion(&Dropping, async { Ok(()) }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+        assert!(!error.is_retryable());
+    }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use promptops_core::ErrorKind;
-use promptops_core::base::TenantId;
-use promptops_core::prompt::Store;
+use promptops_core::base::{PageRequest, TenantId};
+use promptops_core::prompt::{Draft, PromptFilter, Store};
 use promptops_store_pg::PgBackend;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection};
@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::databases::{APP, Database, on_server, pool, server};
 use crate::desk::{acme, acme_id, ana, fails, name, promote, save, text};
+use crate::proxy::{Fault, Proxy};
 
 const SECRET: &str = "s3cr3t";
 
@@ -83,7 +84,7 @@ async fn a_database_without_the_schema_says_what_to_do() {
         &words,
     );
     let tenant = acme(backend.clone());
-    let draft = promptops_core::prompt::Draft::text("one").by(ana());
+    let draft = Draft::text("one").by(ana());
     fails(
         tenant.prompts().save("triage", draft).await,
         ErrorKind::Unsupported,
@@ -244,7 +245,7 @@ async fn a_role_that_may_only_read_reads_and_is_told_what_it_lacks() {
     let reader = acme(PgBackend::new(pool(options)));
     assert_eq!(text(&reader, "triage@production").await, "one");
     let words = ["the database role may not do this", "`PgBackend::grant_to`"];
-    let draft = promptops_core::prompt::Draft::text("two").by(ana());
+    let draft = Draft::text("two").by(ana());
     fails(
         reader.prompts().save("triage", draft).await,
         ErrorKind::Backend,
@@ -270,7 +271,7 @@ async fn a_role_that_may_only_read_reads_and_is_told_what_it_lacks() {
         ErrorKind::Backend,
         &["can only be read", "connect to the primary"],
     );
-    let draft = promptops_core::prompt::Draft::text("three").by(ana());
+    let draft = Draft::text("three").by(ana());
     fails(
         standby.prompts().save("triage", draft).await,
         ErrorKind::Backend,
@@ -333,4 +334,54 @@ async fn a_hostile_tenant_id_gets_nowhere() {
         let error = other.resolve("triage@production").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{id}: {error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_grant_at_once() {
+    let database = Database::new().await;
+    let mut granting = JoinSet::new();
+    for _ in 0..12 {
+        let backend = database.backend();
+        granting.spawn(async move {
+            for _ in 0..5 {
+                backend.grant_to(APP).await.unwrap();
+            }
+        });
+    }
+    granting.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_and_grants_have_their_limits_of_time() {
+    let database = Database::new().await;
+    let proxy = Proxy::before(&database.owner()).await;
+    let backend = PgBackend::options()
+        .statement_timeout(Duration::from_millis(50))
+        .with_pool(pool(proxy.options(&database.owner())));
+    let words = ["did not answer within"];
+    proxy.next(Fault::Hang(b"GRANT USAGE"));
+    let granted = tokio::time::timeout(Duration::from_secs(20), backend.grant_to(APP)).await;
+    fails(granted.unwrap(), ErrorKind::Unavailable, &words);
+    database.backend().migrate_to(2).await.unwrap();
+    proxy.next(Fault::Hang(b"row-level security"));
+    let migrated = tokio::time::timeout(Duration::from_secs(20), backend.migrate()).await;
+    fails(migrated.unwrap(), ErrorKind::Unavailable, &words);
+    backend.pool().close().await;
+}
+
+#[tokio::test]
+async fn a_character_that_the_databases_encoding_does_not_have_is_named_as_the_reason() {
+    let database = Database::in_latin1().await;
+    let backend = database.backend();
+    backend.migrate().await.unwrap();
+    let tenant = acme(backend.clone());
+    save(&tenant, "triage", "one").await;
+    let draft = Draft::text("\u{65e5}\u{672c}").by(ana());
+    let saved = tenant.prompts().save("triage", draft).await;
+    fails(saved, ErrorKind::Invalid, &["encoding", "UTF8"]);
+    let page = PageRequest::first(10);
+    let found = backend
+        .list_prompts(&acme_id(), &PromptFilter::default(), &page)
+        .await;
+    assert_eq!(found.unwrap().items.len(), 1);
 }

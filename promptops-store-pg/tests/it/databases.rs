@@ -57,6 +57,11 @@ impl Database {
         Self::create("").await
     }
 
+    /// A database without anything in it, whose texts can hold a few hundred characters alone.
+    pub async fn in_latin1() -> Self {
+        Self::create("ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0").await
+    }
+
     async fn create(how: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let since = SystemTime::now()

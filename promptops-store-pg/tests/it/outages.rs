@@ -99,6 +99,34 @@ async fn a_connection_cut_in_the_middle_of_a_commit_is_an_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_server_that_gives_up_in_the_middle_of_a_commit_is_an_unknown_outcome() {
+    let database = Database::new().await;
+    let direct = acme(database.backend());
+    let one = save(&direct, "triage", "one").await;
+    let proxy = Proxy::before(&database.owner()).await;
+    let tenant = acme(behind(&proxy, &database).await);
+    let full =
+        "SPANIC\0VPANIC\0C53100\0Mcould not write to file \"pg_wal/xlogtemp.1\": No space left on device";
+    proxy.next(Fault::Fail(b"COMMIT\0", full));
+    let draft = Draft::text("two").by(ana());
+    let saved = tenant.prompts().save("triage", draft).await;
+    fails(saved, ErrorKind::OutcomeUnknown, &["look before repeating it"]);
+    assert_eq!(versions(&direct).await, 2);
+
+    let fatal = "SFATAL\0VFATAL\0CXX000\0Mout of some resource";
+    proxy.next(Fault::Fail(b"pointer_moved", fatal));
+    let moved = tenant.environments().promote(&one, "production", &ana()).await;
+    fails(moved, ErrorKind::OutcomeUnknown, &["look before repeating it"]);
+    assert_eq!(revision(&direct).await, 1);
+
+    // What the server refuses and lives on is a definite failure.
+    let refused = "SERROR\0VERROR\0C53100\0Mcould not extend file: No space left on device";
+    proxy.next(Fault::Fail(b"pointer_moved", refused));
+    let moved = tenant.environments().promote(&one, "staging", &ana()).await;
+    fails(moved, ErrorKind::Unavailable, &["short of"]);
+}
+
+#[tokio::test]
 async fn a_connection_lost_before_the_commit_changed_nothing_and_reads_are_repeated() {
     let database = Database::new().await;
     let direct = acme(database.backend());

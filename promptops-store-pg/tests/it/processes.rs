@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
+use std::time::Duration;
 
 use promptops_core::ErrorKind;
 use promptops_core::base::{Actor, PageRequest};
 use promptops_store_pg::PgBackend;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::databases::{Database, pool, server};
-use crate::desk::{acme, save};
+use crate::desk::{acme, ana, fails, promote, save};
 
 const DATABASE: &str = "PROMPTOPS_TEST_DATABASE";
 const RACER: &str = "PROMPTOPS_TEST_RACER";
@@ -110,4 +112,80 @@ async fn eight_processes_race_for_one_slot_and_each_revision_has_one_winner() {
     assert_eq!(history.items.len() as u64, ROUNDS);
     // Two versions saved, and each move once.
     assert_eq!(tenant.audit().verify().await.unwrap(), 2 + ROUNDS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hosts_default_isolation_level_weakens_nothing() {
+    for level in ["repeatable read", "serializable"] {
+        let database = Database::empty().await;
+        let options = database
+            .owner()
+            .options([("default_transaction_isolation", level)]);
+        let mut migrating = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let backend = PgBackend::new(pool(options.clone()));
+            migrating.spawn(async move { backend.migrate().await });
+        }
+        for migrated in migrating.join_all().await {
+            migrated.unwrap();
+        }
+
+        let backend = PgBackend::new(pool(options));
+        let tenant = acme(backend.clone());
+        let version = save(&tenant, "triage", "one").await;
+        // Archived while the promotion waits for its turn, with whatever it has seen before.
+        let mut other = PgConnection::connect_with(&database.owner()).await.unwrap();
+        other.execute("BEGIN").await.unwrap();
+        other.execute("SELECT promptops.locked('acme')").await.unwrap();
+        let promoting = tokio::spawn({
+            let (tenant, version) = (tenant.clone(), version.clone());
+            async move {
+                tenant
+                    .environments()
+                    .promote(&version, "production", &ana())
+                    .await
+            }
+        });
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting)
+            .fetch_one(backend.pool())
+            .await
+            .unwrap()
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        other
+            .execute("SELECT promptops.put_status(id, 1, 'archived') FROM promptops.prompt")
+            .await
+            .unwrap();
+        other.execute("COMMIT").await.unwrap();
+        fails(
+            promoting.await.unwrap(),
+            ErrorKind::IllegalTransition,
+            &["is archived"],
+        );
+
+        let second = save(&tenant, "triage", "two").await;
+        let resolved = tenant.resolve("triage").await.unwrap();
+        let mut counting = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (tenant, stamp) = (tenant.clone(), resolved.stamp().clone());
+            counting.spawn(async move {
+                for _ in 0..10 {
+                    tenant
+                        .metrics()
+                        .record_feedback(&stamp, true, None)
+                        .await
+                        .unwrap();
+                }
+            });
+        }
+        counting.join_all().await;
+        promote(&tenant, &second).await;
+        let count = "SELECT sum(usage_count)::bigint FROM promptops.metrics";
+        let count: i64 = sqlx::query_scalar(count).fetch_one(backend.pool()).await.unwrap();
+        assert_eq!(count, 80);
+    }
 }

@@ -25,6 +25,8 @@ pub enum Fault {
     CutAfter(&'static [u8]),
     /// It reaches the server, but no answer ever comes back.
     Hang(&'static [u8]),
+    /// It reaches the server, but the client is told this error, and the connection is closed.
+    Fail(&'static [u8], &'static str),
 }
 
 #[derive(Default)]
@@ -100,7 +102,10 @@ impl Control {
     /// The fault that these bytes meet.
     fn strike(&self, bytes: &[u8]) -> Option<Fault> {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Fault::CutBefore(needle) | Fault::CutAfter(needle) | Fault::Hang(needle)) = fault.as_ref()?;
+        let (Fault::CutBefore(needle)
+        | Fault::CutAfter(needle)
+        | Fault::Hang(needle)
+        | Fault::Fail(needle, _)) = fault.as_ref()?;
         let fits = needle.is_empty() || bytes.windows(needle.len()).any(|window| window == *needle);
         fits.then(|| fault.take()).flatten()
     }
@@ -112,6 +117,7 @@ struct Line {
     is_waiting: AtomicBool,
     cut: AtomicBool,
     hang: AtomicBool,
+    error: Mutex<Option<&'static str>>,
 }
 
 async fn connection(client: TcpStream, server: TcpStream, control: Arc<Control>) {
@@ -136,6 +142,7 @@ async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Con
             Some(Fault::CutBefore(_)) => return,
             Some(Fault::CutAfter(_)) => line.cut.store(true, Ordering::SeqCst),
             Some(Fault::Hang(_)) => line.hang.store(true, Ordering::SeqCst),
+            Some(Fault::Fail(_, error)) => *line.error.lock().unwrap() = Some(error),
             None => {}
         }
         // The pool looks whether a connection works when it comes back; nobody waits for that.
@@ -156,6 +163,15 @@ async fn answers(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, control: &Cont
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if line.cut.load(Ordering::SeqCst) {
+            return;
+        }
+        let error = line.error.lock().unwrap().take();
+        if let Some(error) = error {
+            // Severity, code and message, as a message of the protocol.
+            let fields = format!("{error}\0\0");
+            let length = u32::try_from(fields.len() + 4).unwrap().to_be_bytes();
+            let message = [b"E", length.as_slice(), fields.as_bytes()].concat();
+            let _ = to.write_all(&message).await;
             return;
         }
         if line.hang.load(Ordering::SeqCst) {

@@ -119,9 +119,11 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
         "SELECT * FROM promptops.change",
         "UPDATE promptops.change_head SET position = 0",
         "ALTER TABLE promptops.version DISABLE TRIGGER ALL",
+        "CREATE TEMP TABLE mine (id bigint); CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW
+            EXECUTE FUNCTION promptops.number_change()",
         "DROP SCHEMA promptops CASCADE",
     ] {
-        let error = app.execute(sql).await.expect_err(sql).to_string();
+        let error = app.execute(sqlx::raw_sql(sql)).await.expect_err(sql).to_string();
         assert!(
             error.contains("permission denied") || error.contains("must be owner"),
             "{sql}: {error}"

@@ -205,3 +205,32 @@ pub async fn open_read_only(path: &Path) {
     let error = SqliteBackend::open(path).await.expect_err("read-only");
     println!("\nack {} {error}", error.kind());
 }
+
+#[test]
+fn a_follower_that_nobody_runs_does_not_hold_up_closing() {
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("test.db");
+    let idle = runtime();
+    let (backend, _ops) = idle.block_on(async {
+        let backend = SqliteBackend::open(&path).await.unwrap();
+        let ops = promptops_core::PromptOps::builder(backend.clone()).build();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (backend, ops)
+    });
+    // From now on nobody runs the follower, but its runtime is there.
+    runtime().block_on(async {
+        let other = SqliteBackend::open(&path).await.unwrap();
+        for text in ["one", "two", "three"] {
+            save(&other, "triage", text).await;
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        let closed = tokio::time::timeout(Duration::from_secs(10), backend.close()).await;
+        closed.expect("it closes");
+    });
+}
