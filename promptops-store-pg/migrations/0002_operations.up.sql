@@ -275,6 +275,10 @@ BEGIN
     UPDATE promptops.change SET position = next_position WHERE id = NEW.id;
     -- The position is in the table: this only wakes who reads it.
     PERFORM pg_notify('promptops', next_position::text);
+    -- Whoever follows gives up the oldest, by its own settings; where nobody does, this is the bound.
+    IF next_position % 10000 = 0 THEN
+        DELETE FROM promptops.change WHERE position <= next_position - 1000000;
+    END IF;
     RETURN NULL;
 END
 $$;

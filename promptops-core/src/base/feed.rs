@@ -43,45 +43,59 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest pause between tries of a reader.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Tells on a bus what a reader brings, in the background, until it is dropped.
+/// Tells on a bus what a feed's reader brings, in the background, until it is dropped.
 pub(crate) struct Follower {
+    feed: Arc<dyn ChangeFeed>,
+    // Weak, so that following is no reason for a bus to live on.
+    events: Weak<dyn EventBus>,
     spawn: Arc<dyn Spawn>,
-    /// The work, as long as nothing could run it.
-    waiting: Mutex<Option<Task>>,
-    is_waiting: AtomicBool,
+    state: Arc<State>,
     /// Dropped with this, which ends the work.
-    _alive: oneshot::Sender<()>,
+    alive: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    is_running: AtomicBool,
+    /// Whether it was told last that nothing is heard.
+    is_interrupted: AtomicBool,
 }
 
 impl Follower {
     /// Begins to follow, or will with [`start`](Self::start) when no runtime is at hand yet.
-    pub(crate) fn new(
-        reader: Box<dyn ChangeReader>,
-        events: &Arc<dyn EventBus>,
-        spawn: Arc<dyn Spawn>,
-    ) -> Self {
-        let (alive, ended) = oneshot::channel();
-        // Weak, so that the work is no reason for a bus to live on.
-        let task: Task = Box::pin(follow(reader, Arc::downgrade(events), ended));
+    pub(crate) fn new(feed: Arc<dyn ChangeFeed>, events: &Arc<dyn EventBus>, spawn: Arc<dyn Spawn>) -> Self {
         let this = Self {
+            feed,
+            events: Arc::downgrade(events),
             spawn,
-            waiting: Mutex::new(Some(task)),
-            is_waiting: AtomicBool::new(true),
-            _alive: alive,
+            state: Arc::default(),
+            alive: Mutex::default(),
         };
         this.start();
         this
     }
 
-    /// Begins to follow, if it could not before.
+    /// Begins to follow if nothing does: when no runtime was at hand before, or the one that was is shut down.
     pub(crate) fn start(&self) {
-        if !self.is_waiting.load(Ordering::Relaxed) {
+        if self.state.is_running.load(Ordering::Relaxed) {
             return;
         }
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = waiting.take() {
-            *waiting = self.spawn.spawn(task).err();
-            self.is_waiting.store(waiting.is_some(), Ordering::Relaxed);
+        let mut alive = self.alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state.is_running.load(Ordering::Relaxed) {
+            return;
+        }
+        // Set first, since the work can come to its end at once.
+        self.state.is_running.store(true, Ordering::Relaxed);
+        let Some(reader) = self.feed.reader() else {
+            // There is nothing to follow, now and later.
+            return;
+        };
+        let (sender, ended) = oneshot::channel();
+        let (events, state) = (Weak::clone(&self.events), Arc::clone(&self.state));
+        let task: Task = Box::pin(follow(reader, events, state, ended));
+        match self.spawn.spawn(task) {
+            Ok(()) => *alive = Some(sender),
+            Err(_) => self.state.is_running.store(false, Ordering::Relaxed),
         }
     }
 }
@@ -95,7 +109,21 @@ impl fmt::Debug for Follower {
 /// Until when to follow, and whom to tell.
 struct Following {
     events: Weak<dyn EventBus>,
+    state: Arc<State>,
     ended: oneshot::Receiver<()>,
+}
+
+impl Following {
+    /// Says, if that is new, that nothing is heard, or that all is heard again.
+    fn tell(&self, bus: &dyn EventBus, interrupted: bool) {
+        if self.state.is_interrupted.swap(interrupted, Ordering::Relaxed) != interrupted {
+            bus.publish(if interrupted {
+                &Event::Interrupted
+            } else {
+                &Event::Resumed
+            });
+        }
+    }
 }
 
 impl Drop for Following {
@@ -105,14 +133,20 @@ impl Drop for Following {
         if let Err(oneshot::error::TryRecvError::Empty) = self.ended.try_recv()
             && let Some(bus) = self.events.upgrade()
         {
-            bus.publish(&Event::Interrupted);
+            self.tell(bus.as_ref(), true);
         }
+        self.state.is_running.store(false, Ordering::Relaxed);
     }
 }
 
-async fn follow(mut reader: Box<dyn ChangeReader>, events: Weak<dyn EventBus>, ended: oneshot::Receiver<()>) {
-    let mut following = Following { events, ended };
-    let mut pause = None;
+async fn follow(
+    mut reader: Box<dyn ChangeReader>,
+    events: Weak<dyn EventBus>,
+    state: Arc<State>,
+    ended: oneshot::Receiver<()>,
+) {
+    let mut following = Following { events, state, ended };
+    let mut pause = FIRST_PAUSE;
     loop {
         let read = tokio::select! {
             read = reader.next() => read,
@@ -124,24 +158,17 @@ async fn follow(mut reader: Box<dyn ChangeReader>, events: Weak<dyn EventBus>, e
         match read {
             Ok(told) => {
                 told.iter().for_each(|event| bus.publish(event));
-                if pause.take().is_some() {
-                    bus.publish(&Event::Resumed);
-                }
+                following.tell(bus.as_ref(), false);
+                pause = FIRST_PAUSE;
             }
             Err(_) => {
-                let next = match pause {
-                    None => {
-                        bus.publish(&Event::Interrupted);
-                        FIRST_PAUSE
-                    }
-                    Some(last) => LONGEST_PAUSE.min(last * 2),
-                };
-                pause = Some(next);
+                following.tell(bus.as_ref(), true);
                 drop(bus);
                 tokio::select! {
-                    () = tokio::time::sleep(next) => {}
+                    () = tokio::time::sleep(pause) => {}
                     _ = &mut following.ended => return,
                 }
+                pause = LONGEST_PAUSE.min(pause * 2);
             }
         }
     }
@@ -155,12 +182,20 @@ mod tests {
     use crate::base::event::{Change, EventListener, LocalBus};
     use crate::base::{Error, ErrorKind, TenantId, TokioSpawn};
 
-    struct Scripted(mpsc::UnboundedReceiver<Result<Vec<Event>>>);
+    type Script = Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<Result<Vec<Event>>>>>;
+
+    struct Scripted(Script);
+
+    impl ChangeFeed for Scripted {
+        fn reader(&self) -> Option<Box<dyn ChangeReader>> {
+            Some(Box::new(Self(Arc::clone(&self.0))))
+        }
+    }
 
     #[async_trait]
     impl ChangeReader for Scripted {
         async fn next(&mut self) -> Result<Vec<Event>> {
-            match self.0.recv().await {
+            match self.0.lock().await.recv().await {
                 Some(read) => read,
                 None => std::future::pending().await,
             }
@@ -169,6 +204,7 @@ mod tests {
 
     struct World {
         script: mpsc::UnboundedSender<Result<Vec<Event>>>,
+        reads: Script,
         heard: Arc<Mutex<Vec<Event>>>,
         bus: Arc<dyn EventBus>,
         follower: Follower,
@@ -184,9 +220,12 @@ mod tests {
             told.lock().unwrap().push(event.clone());
         });
         bus.subscribe(Arc::downgrade(&listener));
-        let follower = Follower::new(Box::new(Scripted(reads)), &bus, Arc::new(TokioSpawn::new()));
+        let reads = Arc::new(tokio::sync::Mutex::new(reads));
+        let feed = Arc::new(Scripted(Arc::clone(&reads)));
+        let follower = Follower::new(feed, &bus, Arc::new(TokioSpawn::new()));
         World {
             script,
+            reads,
             heard,
             bus,
             follower,
@@ -244,13 +283,17 @@ mod tests {
         settle().await;
         drop(first.follower);
         settle().await;
-        assert!(first.script.is_closed());
+        assert_eq!(
+            Arc::strong_count(&first.reads),
+            1,
+            "neither feed nor reader is left"
+        );
 
         let second = world();
         drop(second.bus);
         second.script.send(Ok(Vec::new())).unwrap();
         settle().await;
-        assert!(second.script.is_closed());
+        assert_eq!(Arc::strong_count(&second.reads), 2, "the reader is gone");
     }
 
     #[test]
@@ -269,6 +312,34 @@ mod tests {
         drop(runtime);
         assert_eq!(*kept.heard.lock().unwrap(), [Event::Interrupted]);
         assert!(told.lock().unwrap().is_empty(), "nobody relied on it");
+    }
+
+    #[test]
+    fn it_goes_on_with_another_runtime() {
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build()
+                .unwrap()
+        };
+        let first = runtime();
+        let world = first.block_on(async {
+            let world = world();
+            settle().await;
+            world
+        });
+        drop(first);
+        let second = runtime();
+        second.block_on(async {
+            world.script.send(Ok(vec![Event::Missed])).unwrap();
+            world.follower.start();
+            world.follower.start();
+            settle().await;
+        });
+        assert_eq!(
+            *world.heard.lock().unwrap(),
+            [Event::Interrupted, Event::Missed, Event::Resumed]
+        );
     }
 
     #[test]

@@ -207,8 +207,9 @@ impl Builder {
             spawn.clone(),
             self.resolve,
         );
-        let reader = self.follow_changes.then(|| stores.changes.reader()).flatten();
-        let follower = reader.map(|reader| Follower::new(reader, &events, spawn));
+        let follower = self
+            .follow_changes
+            .then(|| Follower::new(stores.changes.clone(), &events, spawn));
         PromptOps(Arc::new(Wiring {
             stores,
             authoring,

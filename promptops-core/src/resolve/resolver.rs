@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::Semaphore;
+
 use super::answer::Resolved;
 use super::cache::{Entries, Entry, Key, KeyRef};
 use super::loader::{Failure, Loader};
@@ -26,6 +28,8 @@ pub(super) struct Inner {
     pub(super) settings: ResolveSettings,
     /// Whether changes made by other processes are not heard at present.
     interrupted: AtomicBool,
+    /// How many more may be refreshed at the same time.
+    refreshes: Arc<Semaphore>,
     loads: AtomicU64,
     failed_loads: AtomicU64,
     evictions: AtomicU64,
@@ -78,6 +82,9 @@ impl Resolver {
             spawn,
             settings,
             interrupted: AtomicBool::new(false),
+            refreshes: Arc::new(Semaphore::new(
+                settings.max_refreshes.clamp(1, Semaphore::MAX_PERMITS),
+            )),
             loads: AtomicU64::new(0),
             failed_loads: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
@@ -242,6 +249,10 @@ impl Inner {
     #[cold]
     #[inline(never)]
     fn refresh_behind(this: &Arc<Self>, tenant: &TenantId, reference: &str, entry: &Arc<Entry>) {
+        // Many can age at once. The rest are served meanwhile, and have their turn with a later request.
+        let Ok(turn) = Arc::clone(&this.refreshes).try_acquire_owned() else {
+            return;
+        };
         let Some(refreshing) = entry.begin_refresh() else {
             return;
         };
@@ -255,7 +266,7 @@ impl Inner {
             reference: reference.into(),
         });
         let task = Box::pin(async move {
-            let _refreshing = refreshing;
+            let (_refreshing, _turn) = (refreshing, turn);
             // A failure is noted in the entry, which is served meanwhile.
             let _ = inner.load(&key, &parsed).await;
         });

@@ -15,6 +15,9 @@ pub struct ResolveSettings {
     pub load_timeout: Duration,
     /// How long after a failed load the next one is tried; what was known is served meanwhile. Default 1 s.
     pub retry_after: Duration,
+    /// Most answers that are refreshed behind at the same time; others that have aged are served meanwhile. Fewer than the
+    /// store has connections, so that requests and changes find one. Default 4, at least 1.
+    pub max_refreshes: usize,
     /// Most references kept. Default 200,000.
     pub max_entries: usize,
     /// Most bytes of compiled prompts and references kept, by estimate. Default 256 MiB.
@@ -30,6 +33,7 @@ impl Default for ResolveSettings {
             max_age_unheard: Duration::from_secs(1),
             load_timeout: Duration::from_secs(2),
             retry_after: Duration::from_secs(1),
+            max_refreshes: 4,
             max_entries: 200_000,
             max_bytes: 256 << 20,
             max_snapshot_bytes: 1 << 30,

@@ -454,6 +454,41 @@ async fn a_move_that_comes_back_through_a_change_log_is_not_loaded_again() {
 }
 
 #[tokio::test]
+async fn a_store_is_not_overrun_when_many_answers_age_at_once() {
+    let World {
+        store, acme, clock, ..
+    } = world();
+    for n in 0..100 {
+        save(&acme, &format!("p{n}"), "text").await;
+        text(&acme, &format!("p{n}")).await;
+    }
+    clock.advance(Duration::from_secs(61));
+    let before = store.finds();
+    store.set(Mode::Waits);
+    for _ in 0..3 {
+        for n in 0..100 {
+            let stale = acme.resolve(&format!("p{n}")).await.unwrap();
+            assert!(stale.staleness().is_some());
+        }
+        settle().await;
+    }
+    assert_eq!(store.finds(), before + 4);
+    // Each has its turn.
+    store.set(Mode::Works);
+    for _ in 0..4 {
+        store.release();
+    }
+    settle().await;
+    for _ in 0..100 {
+        for n in 0..100 {
+            acme.resolve(&format!("p{n}")).await.unwrap();
+        }
+        settle().await;
+    }
+    assert_eq!(store.finds(), before + 100);
+}
+
+#[tokio::test]
 async fn while_changes_cannot_be_heard_an_answer_is_fresh_for_a_moment_only() {
     let World {
         store,
