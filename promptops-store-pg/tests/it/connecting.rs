@@ -16,7 +16,7 @@ use crate::proxy::{Fault, Proxy};
 
 const SECRET: &str = "s3cr3t";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_url_that_cannot_be_read_is_invalid_and_not_shown() {
     for url in [
         "",
@@ -46,7 +46,7 @@ fn url(user: &str, password: &str, database: &str) -> String {
     )
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_refuses_is_told_apart() {
     let wrong = PgBackend::connect(&url("postgres", SECRET, "postgres")).await;
     let error = fails(wrong, ErrorKind::Backend, &["refuses the user or its password"]);
@@ -63,7 +63,7 @@ async fn what_the_server_refuses_is_told_apart() {
     assert!(!format!("{error:?}").contains(SECRET));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn debug_shows_no_password() {
     let options = server().password(SECRET);
     let with = PgBackend::options().listen_with(options.clone());
@@ -72,7 +72,7 @@ async fn debug_shows_no_password() {
     assert!(!format!("{backend:?}").contains(SECRET));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_without_the_schema_says_what_to_do() {
     let database = Database::empty().await;
     let backend = database.backend();
@@ -106,7 +106,7 @@ async fn a_database_without_the_schema_says_what_to_do() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_newer_schema_is_refused_and_left_alone() {
     let database = Database::new().await;
     database
@@ -126,7 +126,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     fails(backend.migrate_to(4).await, ErrorKind::Invalid, &["no schema 4"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_migrate_at_once() {
     let database = Database::empty().await;
     let mut migrating = JoinSet::new();
@@ -162,7 +162,7 @@ async fn catalogue(database: &Database) -> String {
     sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_migration_has_its_way_back() {
     let database = Database::empty().await;
     let backend = database.backend();
@@ -193,7 +193,7 @@ async fn each_migration_has_its_way_back() {
     assert_eq!(backend.schema_version().await.unwrap(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_hosts_own_tables_are_left_alone() {
     let database = Database::empty().await;
     database
@@ -216,7 +216,7 @@ async fn the_hosts_own_tables_are_left_alone() {
     assert_eq!(left, 8);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_role_that_may_only_read_reads_and_is_told_what_it_lacks() {
     let database = Database::new().await;
     let tenant = acme(database.backend());
@@ -279,7 +279,7 @@ async fn a_role_that_may_only_read_reads_and_is_told_what_it_lacks() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_in_use_is_waited_for_and_then_named() {
     let database = Database::new().await;
     let host = PgPoolOptions::new()
@@ -310,7 +310,7 @@ async fn a_pool_in_use_is_waited_for_and_then_named() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hostile_tenant_id_gets_nowhere() {
     let database = Database::new().await;
     let tenant = acme(database.backend());
@@ -336,7 +336,7 @@ async fn a_hostile_tenant_id_gets_nowhere() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_grant_at_once() {
     let database = Database::new().await;
     let mut granting = JoinSet::new();
@@ -351,7 +351,7 @@ async fn many_grant_at_once() {
     granting.join_all().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn migrations_and_grants_have_their_limits_of_time() {
     let database = Database::new().await;
     let proxy = Proxy::before(&database.owner()).await;
@@ -369,7 +369,7 @@ async fn migrations_and_grants_have_their_limits_of_time() {
     backend.pool().close().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_character_that_the_databases_encoding_does_not_have_is_named_as_the_reason() {
     let database = Database::in_latin1().await;
     let backend = database.backend();

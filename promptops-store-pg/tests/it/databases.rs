@@ -40,7 +40,8 @@ pub async fn on_server(sql: &str) {
     connection.close().await.expect("it closes");
 }
 
-/// A database with the schema, copied from a template that the first test makes. Dropped with this.
+/// A database with the schema, copied from a template that the first test makes. Dropped with this, which needs a runtime
+/// of more than one thread: a connection that is being made meanwhile would hold it up for a minute.
 pub struct Database {
     name: String,
 }

@@ -45,7 +45,7 @@ async fn next(reader: &mut dyn ChangeReader) -> (usize, Vec<Event>) {
     panic!("the reader does not come back");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_that_was_away_for_ten_thousand_changes_misses_none() {
     let database = Database::new().await;
     let mut reader = begun(&database.backend()).await;
@@ -66,7 +66,7 @@ async fn a_listener_that_was_away_for_ten_thousand_changes_misses_none() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_listener_that_was_away_for_more_than_is_kept_takes_anything_for_changed() {
     let database = Database::new().await;
     let mut reader = begun(&database.backend()).await;
@@ -86,7 +86,7 @@ async fn a_listener_that_was_away_for_more_than_is_kept_takes_anything_for_chang
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_bounded() {
     let database = Database::new().await;
     let backend = PgBackend::options()
@@ -110,7 +110,7 @@ async fn the_log_is_bounded() {
     assert!((1_500..=1_500 + 1_200).contains(&kept), "{kept}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_this_release_cannot_read_makes_everything_suspect() {
     let database = Database::new().await;
     let mut reader = begun(&database.backend()).await;
@@ -121,7 +121,7 @@ async fn what_this_release_cannot_read_makes_everything_suspect() {
     assert_eq!(reader.next().await.unwrap(), [Event::Missed]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_put_back_to_an_earlier_state_makes_everything_suspect() {
     let database = Database::new().await;
     database.execute(&changes(10)).await.unwrap();
@@ -137,7 +137,7 @@ async fn a_database_put_back_to_an_earlier_state_makes_everything_suspect() {
     assert_eq!(reader.next().await.unwrap().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_are_found_without_notifications_too() {
     let database = Database::new().await;
     let backend = PgBackend::options()
@@ -162,7 +162,7 @@ async fn changes_are_found_without_notifications_too() {
     assert_eq!(read.unwrap().unwrap().len(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_fell_silent_is_given_up() {
     let database = Database::new().await;
     let proxy = Proxy::before(&database.owner()).await;
@@ -194,7 +194,7 @@ async fn served(tenant: &promptops_core::Tenant, reference: &str, expected: &str
     began.elapsed()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_is_served_by_whoever_shares_the_database() {
     let database = Database::new().await;
     let here = acme(database.backend());
@@ -219,7 +219,7 @@ async fn a_change_is_served_by_whoever_shares_the_database() {
     served(&here, "greeting", "Be kind.").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_nothing_is_heard_answers_age_quickly_and_changes_are_served_by_age() {
     let database = Database::new().await;
     let here = acme(database.backend());

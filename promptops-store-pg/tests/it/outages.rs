@@ -47,7 +47,7 @@ async fn revision(tenant: &Tenant) -> u64 {
         .revision
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_cut_in_the_middle_of_a_commit_is_an_unknown_outcome() {
     let database = Database::new().await;
     let direct = acme(database.backend());
@@ -98,7 +98,7 @@ async fn a_connection_cut_in_the_middle_of_a_commit_is_an_unknown_outcome() {
     audit.verify().await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_gives_up_in_the_middle_of_a_commit_is_an_unknown_outcome() {
     let database = Database::new().await;
     let direct = acme(database.backend());
@@ -126,7 +126,7 @@ async fn a_server_that_gives_up_in_the_middle_of_a_commit_is_an_unknown_outcome(
     fails(moved, ErrorKind::Unavailable, &["short of"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_lost_before_the_commit_changed_nothing_and_reads_are_repeated() {
     let database = Database::new().await;
     let direct = acme(database.backend());
@@ -168,7 +168,7 @@ async fn a_connection_lost_before_the_commit_changed_nothing_and_reads_are_repea
     assert_eq!(tenant.prompts().info("triage").await.unwrap().latest.get(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_promotion_with_a_gate_waits_for_the_server_three_times() {
     let database = Database::new().await;
     let direct = acme(database.backend());
@@ -263,7 +263,7 @@ async fn tenant_pool(proxy: &Proxy, database: &Database) -> sqlx::PgPool {
         .connect_lazy_with(proxy.options(&database.owner()))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_starts_from_a_snapshot_while_the_server_is_down() {
     let (mut server, options) = own_server().await;
     let directory = tempfile::tempdir().unwrap();

@@ -64,7 +64,7 @@ async fn race(options: PgConnectOptions, racer: &str) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_processes_race_for_one_slot_and_each_revision_has_one_winner() {
     let database = Database::new().await;
     let tenant = acme(database.backend());
@@ -114,7 +114,7 @@ async fn eight_processes_race_for_one_slot_and_each_revision_has_one_winner() {
     assert_eq!(tenant.audit().verify().await.unwrap(), 2 + ROUNDS);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hosts_default_isolation_level_weakens_nothing() {
     for level in ["repeatable read", "serializable"] {
         let database = Database::empty().await;

@@ -48,7 +48,7 @@ async fn refused(connection: &mut PgConnection, sql: &'static str, word: &str) {
     assert!(error.contains(word), "{sql}: {error}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_never_changes_is_refused_by_the_database() {
     let database = Database::new().await;
     let tenant = acme(database.backend());
@@ -106,7 +106,7 @@ async fn what_never_changes_is_refused_by_the_database() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bound_role_cannot_rewrite_what_only_grows() {
     let database = world().await;
     let mut app = PgConnection::connect_with(&database.app()).await.unwrap();
@@ -161,7 +161,7 @@ async fn seen(connection: &mut PgConnection) -> Vec<(i64, i64)> {
     seen
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bound_role_sees_the_entered_tenant_alone() {
     let database = world().await;
     let mut owner = PgConnection::connect_with(&database.owner()).await.unwrap();
