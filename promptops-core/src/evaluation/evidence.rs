@@ -42,6 +42,14 @@ impl Evidence {
                 "the evaluation has no entry; evidence needs at least one",
             ));
         }
+        // What a database's integers can count.
+        if i64::try_from(self.entries).is_err() {
+            return Err(invalid(format!(
+                "the evaluation has {} entries; at most {} are allowed",
+                self.entries,
+                i64::MAX
+            )));
+        }
         if self.passed > self.entries {
             return Err(invalid(format!(
                 "{} of {} entries passed; that cannot be",
@@ -75,4 +83,45 @@ pub struct EvidenceRecord {
     pub recorded_at: Timestamp,
     /// What goes on record.
     pub audit: AuditEntry,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ErrorKind;
+
+    type Harm = fn(&mut Evidence);
+
+    #[test]
+    fn evidence_that_cannot_be_is_invalid() {
+        let good = Evidence {
+            prompt: PromptName::new("triage").unwrap(),
+            closure_hash: ClosureHash::from_bytes([7; 32]),
+            dataset: DatasetName::new("golden").unwrap(),
+            dataset_version: 1,
+            run: "run".into(),
+            entries: i64::MAX as u64,
+            passed: 3,
+        };
+        good.check().unwrap();
+        let broken: [(&str, Harm); 6] = [
+            ("no entry", |evidence| evidence.entries = 0),
+            ("that cannot be", |evidence| {
+                evidence.entries = 2;
+            }),
+            ("at most 9223372036854775807", |evidence| {
+                evidence.entries = u64::MAX
+            }),
+            ("expected 1 to 200", |evidence| evidence.run.clear()),
+            ("U+0000", |evidence| evidence.run.push('\0')),
+            ("count from 1", |evidence| evidence.dataset_version = 0),
+        ];
+        for (words, harm) in broken {
+            let mut evidence = good.clone();
+            harm(&mut evidence);
+            let error = evidence.check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }
