@@ -1,8 +1,9 @@
 //! A prompt whose promotion must meet a full gate, on whatever backend.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use promptops_core::base::{Actor, DatasetName};
+use promptops_core::base::{Actor, DatasetName, VersionNumber};
 use promptops_core::environment::Policy;
 use promptops_core::evaluation::Evidence;
 use promptops_core::prompt::{Draft, Version, system, user};
@@ -77,10 +78,12 @@ impl World {
             prompt: version.prompt.clone(),
             closure_hash: resolved.closure_hash(),
             dataset: DatasetName::new("tickets").expect("a name"),
-            dataset_version: 1,
+            dataset_version: VersionNumber::FIRST,
             run: format!("run of {}", version.number),
             entries: 100,
             passed: 95,
+            dimensions: BTreeMap::new(),
+            judges: BTreeMap::new(),
         };
         let evaluations = self.acme.evaluations();
         evaluations

@@ -5,10 +5,11 @@
 //! cargo run --example quickstart -- prompts.db  # a file of your own; each run is a new tenant in it
 //! ```
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 
-use promptops_core::base::{Actor, DatasetName, PageRequest};
+use promptops_core::base::{Actor, DatasetName, PageRequest, VersionNumber};
 use promptops_core::environment::{Condition, Policy};
 use promptops_core::evaluation::Evidence;
 use promptops_core::prompt::{DiffOptions, Draft, ModelSettings, Version, placeholder, system, user};
@@ -237,10 +238,12 @@ async fn evaluate(acme: &Tenant, team: &Team, run: &str) -> Result<()> {
         prompt: resolved.stamp().prompt.clone(),
         closure_hash: resolved.closure_hash(),
         dataset: DatasetName::new("golden-tickets")?,
-        dataset_version: 1,
+        dataset_version: VersionNumber::FIRST,
         run: run.into(),
         entries: 50,
         passed: 49,
+        dimensions: BTreeMap::new(),
+        judges: BTreeMap::new(),
     };
     acme.evaluations().record_evidence(evidence, &team.ci).await
 }

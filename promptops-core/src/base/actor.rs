@@ -78,11 +78,15 @@ pub enum Operation {
     SetParent,
     /// Record evidence that gates rest on.
     RecordEvidence,
+    /// Save a version of a dataset.
+    SaveDataset,
+    /// Start, stop and resume evaluation runs, and work on them.
+    Evaluate,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Author,
         Self::Promote,
         Self::Rollback,
@@ -91,6 +95,8 @@ impl Operation {
         Self::SetPolicy,
         Self::SetParent,
         Self::RecordEvidence,
+        Self::SaveDataset,
+        Self::Evaluate,
     ];
 
     /// The operation in words, as errors name it.
@@ -105,6 +111,8 @@ impl Operation {
             Self::SetPolicy => "set policies",
             Self::SetParent => "set the parent tenant",
             Self::RecordEvidence => "record evidence",
+            Self::SaveDataset => "save datasets",
+            Self::Evaluate => "evaluate",
         }
     }
 
@@ -117,7 +125,12 @@ impl Operation {
             Role::Member | Role::System => {
                 matches!(
                     self,
-                    Self::Author | Self::Promote | Self::Rollback | Self::RecordEvidence
+                    Self::Author
+                        | Self::Promote
+                        | Self::Rollback
+                        | Self::RecordEvidence
+                        | Self::SaveDataset
+                        | Self::Evaluate
                 )
             }
         }
@@ -244,6 +257,8 @@ mod tests {
                 "set policies: owner",
                 "set the parent tenant: owner",
                 "record evidence: owner member system",
+                "save datasets: owner member system",
+                "evaluate: owner member system",
             ]
         );
     }

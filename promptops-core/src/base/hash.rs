@@ -26,13 +26,15 @@
 //! A hash is SHA-256 over: its domain as text, the format number as a number, then what it is of. The domains and what
 //! follows them: `promptops.content` at [`Content::hash`](crate::prompt::Content::hash), `promptops.closure` at
 //! [`closure_hash`](crate::prompt::closure_hash), `promptops.audit` at
-//! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash).
+//! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash), `promptops.dataset` at
+//! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.completion` at
+//! [`CompletionKey::of`](crate::llm::CompletionKey::of).
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 use sha2::{Digest, Sha256};
 
 use super::error::{Error, Result, invalid};
@@ -108,6 +110,11 @@ hash_type! {
 hash_type! {
     /// The identity of a content together with every snippet it includes: what was tested is what ships.
     ClosureHash
+}
+
+hash_type! {
+    /// The identity of a version of a dataset: of its entries, in their order.
+    DatasetHash
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -219,17 +226,20 @@ impl<S: Sink> Canonical<S> {
                 self.0.write(b"a");
                 self.list(items, Self::json);
             }
-            Value::Object(map) => {
-                self.0.write(b"o");
-                // Sorted here because a host's `serde_json/preserve_order` would change the map's own order.
-                let mut entries: Vec<_> = map.iter().collect();
-                entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
-                self.list(&entries, |hasher, (key, value)| {
-                    hasher.text(key);
-                    hasher.json(value);
-                });
-            }
+            Value::Object(map) => self.object(map),
         }
+    }
+
+    /// As [`json`](Self::json) encodes an object.
+    pub(crate) fn object(&mut self, map: &Map<String, Value>) {
+        self.0.write(b"o");
+        // Sorted here because a host's `serde_json/preserve_order` would change the map's own order.
+        let mut entries: Vec<_> = map.iter().collect();
+        entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        self.list(&entries, |hasher, (key, value)| {
+            hasher.text(key);
+            hasher.json(value);
+        });
     }
 
     fn json_number(&mut self, number: &Number) {

@@ -127,6 +127,11 @@ name_type! {
     DatasetName, check_dataset
 }
 
+name_type! {
+    /// The id of an evaluation run: 1 to 200 bytes of ASCII letters, digits and `. _ - :`.
+    RunId, check_run
+}
+
 impl EnvironmentName {
     /// The environments that a tenant has unless the host says otherwise: dev, staging, production.
     #[must_use]
@@ -189,6 +194,16 @@ fn check_tenant(text: &str) -> Result<()> {
     )
 }
 
+fn check_run(text: &str) -> Result<()> {
+    check_length("the run's id", text)?;
+    check_characters(
+        "the run's id",
+        text,
+        |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':'),
+        "ASCII letters, digits and . _ - :",
+    )
+}
+
 fn check_path(what: &str, text: &str) -> Result<()> {
     check_length(what, text)?;
     check_characters(
@@ -241,7 +256,7 @@ fn check_tag(text: &str) -> Result<()> {
     check_characters("the tag", text, is_name_byte, "a-z 0-9 . _ -")
 }
 
-/// The number of a version within its prompt: 1, 2, 3 …, shown as `v1`.
+/// The number of a version within its prompt or dataset: 1, 2, 3 …, shown as `v1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u32", into = "u32")]
 pub struct VersionNumber(u32);

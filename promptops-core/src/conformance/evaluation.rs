@@ -12,7 +12,7 @@ pub async fn evidence_is_kept_as_recorded(harness: &dyn Harness) {
         None
     );
     let mut record = desk.evidence("triage", "one", "golden/1", "run 1 \u{1f984} O'Neil \"100%\"");
-    record.evidence.dataset_version = u32::MAX;
+    record.evidence.dataset_version = number(u32::MAX);
     record.evidence.entries = 9_007_199_254_740_993;
     record.evidence.passed = 9_007_199_254_740_991;
     desk.record_evidence(record.clone()).await.unwrap();
@@ -33,7 +33,7 @@ pub async fn evidence_recorded_last_counts(harness: &dyn Harness) {
     {
         let mut record = desk.evidence("triage", "one", "golden", &format!("run {}", 9 - i));
         record.recorded_at = at(time);
-        record.evidence.dataset_version = version;
+        record.evidence.dataset_version = number(version);
         record.evidence.passed = passed;
         desk.record_evidence(record.clone()).await.unwrap();
         let latest = desk.latest_evidence("triage", &closure("one"), "golden").await;
@@ -54,7 +54,7 @@ pub async fn recorded_run_already_exists(harness: &dyn Harness) {
     for run in ["run 1", "run 2"] {
         let mut again = desk.evidence("triage", "one", "golden", run);
         again.evidence.passed = 10;
-        again.evidence.dataset_version = 2;
+        again.evidence.dataset_version = number(2);
         let result = desk.record_evidence(again).await;
         fails(
             result,

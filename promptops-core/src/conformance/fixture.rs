@@ -480,10 +480,12 @@ impl Desk {
                 prompt: name(prompt),
                 closure_hash: closure(text),
                 dataset: dataset(on),
-                dataset_version: 1,
+                dataset_version: number(1),
                 run: run.into(),
                 entries: 10,
                 passed: 9,
+                dimensions: Default::default(),
+                judges: Default::default(),
             },
             recorded_by: Actor::member("ana"),
             recorded_at: at(4),
@@ -503,7 +505,7 @@ impl Desk {
     ) -> Option<Evidence> {
         let evaluations = &self.stores.evaluations;
         evaluations
-            .latest_evidence(&self.tenant, &name(prompt), closure_hash, &dataset(on))
+            .latest_evidence(&self.tenant, &name(prompt), closure_hash, &dataset(on), None)
             .await
             .expect("evidence can be read")
     }

@@ -282,10 +282,12 @@ mod tests {
             prompt: PromptName::new("p").unwrap(),
             closure_hash: closure(),
             dataset: DatasetName::new("golden").unwrap(),
-            dataset_version: 1,
+            dataset_version: VersionNumber::FIRST,
             run: "r1".into(),
             entries: 100,
             passed: 95,
+            dimensions: std::collections::BTreeMap::new(),
+            judges: std::collections::BTreeMap::new(),
         };
         let approval = |by: Actor| Approval {
             prompt: PromptName::new("p").unwrap(),

@@ -398,7 +398,13 @@ impl Environments {
                 Some(required) => {
                     let evaluations = &governance.evaluations;
                     evaluations
-                        .latest_evidence(&self.tenant, &version.prompt, &closure.hash, &required.dataset)
+                        .latest_evidence(
+                            &self.tenant,
+                            &version.prompt,
+                            &closure.hash,
+                            &required.dataset,
+                            None,
+                        )
                         .await
                 }
                 None => Ok(None),

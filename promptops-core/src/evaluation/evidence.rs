@@ -1,10 +1,13 @@
 //! Evidence: the result of an evaluation, tied to exactly what was evaluated.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::audit::{AuditEntry, check_text};
 use crate::base::error::{Result, invalid};
-use crate::base::{Actor, ClosureHash, DatasetName, PromptName, TenantId, Timestamp};
+use crate::base::id::quoted;
+use crate::base::{Actor, ClosureHash, DatasetName, PromptName, TenantId, Timestamp, VersionNumber};
 
 /// What an evaluation of a prompt on a dataset came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,13 +19,19 @@ pub struct Evidence {
     /// The dataset.
     pub dataset: DatasetName,
     /// The dataset's version.
-    pub dataset_version: u32,
+    pub dataset_version: VersionNumber,
     /// The run it came from, as its maker names it.
     pub run: String,
     /// Entries in the dataset.
     pub entries: u64,
     /// Entries that passed. An entry that ended in an error has not passed.
     pub passed: u64,
+    /// The mean score in each dimension that was scored, 0 ..= 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dimensions: BTreeMap<String, f64>,
+    /// The judges among the scorers, and whether each is calibrated against people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub judges: BTreeMap<String, bool>,
 }
 
 impl Evidence {
@@ -63,8 +72,17 @@ impl Evidence {
             )));
         }
         check_text("the run's name", &self.run)?;
-        if self.dataset_version == 0 {
-            return Err(invalid("dataset version 0 does not exist; versions count from 1"));
+        for (dimension, score) in &self.dimensions {
+            check_text("a dimension's name", dimension)?;
+            if !(0.0..=1.0).contains(score) {
+                return Err(invalid(format!(
+                    "the mean score in {} is {score}; expected a number in 0.0 ..= 1.0",
+                    quoted(dimension)
+                )));
+            }
+        }
+        for judge in self.judges.keys() {
+            check_text("a judge's name", judge)?;
         }
         Ok(())
     }
@@ -98,10 +116,12 @@ mod tests {
             prompt: PromptName::new("triage").unwrap(),
             closure_hash: ClosureHash::from_bytes([7; 32]),
             dataset: DatasetName::new("golden").unwrap(),
-            dataset_version: 1,
+            dataset_version: VersionNumber::FIRST,
             run: "run".into(),
             entries: i64::MAX as u64,
             passed: 3,
+            dimensions: BTreeMap::new(),
+            judges: BTreeMap::new(),
         };
         good.check().unwrap();
         let broken: [(&str, Harm); 6] = [
@@ -114,7 +134,9 @@ mod tests {
             }),
             ("expected 1 to 200", |evidence| evidence.run.clear()),
             ("U+0000", |evidence| evidence.run.push('\0')),
-            ("count from 1", |evidence| evidence.dataset_version = 0),
+            ("expected a number in 0.0 ..= 1.0", |evidence| {
+                evidence.dimensions.insert("format".into(), 1.2);
+            }),
         ];
         for (words, harm) in broken {
             let mut evidence = good.clone();

@@ -9,7 +9,7 @@ use super::evidence::{Evidence, EvidenceRecord};
 use super::store::EvaluationStore;
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::Result;
-use crate::base::{Actor, Clock, ClosureHash, DatasetName, Operation, PromptName, TenantId};
+use crate::base::{Actor, Clock, ClosureHash, DatasetName, Operation, PromptName, TenantId, VersionNumber};
 
 /// The evaluations of one tenant.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Evaluations {
             actor: actor.clone(),
             action: AuditAction::RecordEvidence,
             subject: format!(
-                "{} on {} v{}",
+                "{} on {} {}",
                 evidence.prompt, evidence.dataset, evidence.dataset_version
             ),
             detail: json!({
@@ -63,7 +63,8 @@ impl Evaluations {
         self.store.record_evidence(record).await
     }
 
-    /// The evidence recorded last for exactly this closure on this dataset.
+    /// The evidence recorded last for exactly this closure on this dataset: on this version of it, or whatever the
+    /// version when none is given.
     ///
     /// # Errors
     /// The backend's errors.
@@ -72,9 +73,10 @@ impl Evaluations {
         prompt: &PromptName,
         closure_hash: &ClosureHash,
         dataset: &DatasetName,
+        version: Option<VersionNumber>,
     ) -> Result<Option<Evidence>> {
         self.store
-            .latest_evidence(&self.tenant, prompt, closure_hash, dataset)
+            .latest_evidence(&self.tenant, prompt, closure_hash, dataset, version)
             .await
     }
 }

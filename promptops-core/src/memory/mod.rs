@@ -1,6 +1,8 @@
 //! The reference backend: every store in memory, for tests, examples and hosts that keep nothing.
 
 mod audit;
+mod completion;
+mod dataset;
 mod environment;
 mod evaluation;
 mod observation;
@@ -11,6 +13,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::audit::Log;
+use self::completion::Completions;
+use self::dataset::Datasets;
 use self::environment::Environments;
 use self::evaluation::Evaluations;
 use self::observation::Counts;
@@ -74,6 +78,8 @@ struct Tenant {
     prompts: Prompts,
     environments: Environments,
     counts: Counts,
+    datasets: Datasets,
     evaluations: Evaluations,
+    completions: Completions,
     log: Log,
 }

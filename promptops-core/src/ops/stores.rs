@@ -6,25 +6,41 @@ use std::sync::Arc;
 use crate::base::ChangeFeed;
 use crate::base::audit::AuditStore;
 use crate::environment::EnvironmentStore;
-use crate::evaluation::EvaluationStore;
+use crate::evaluation::{DatasetStore, EvaluationStore};
+use crate::llm::CompletionStore;
 use crate::observation::MetricsStore;
 use crate::prompt::Store;
 
 /// One type that is every store: what a backend crate exports.
 pub trait Backend:
-    Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + ChangeFeed + 'static
+    Store
+    + EnvironmentStore
+    + MetricsStore
+    + DatasetStore
+    + EvaluationStore
+    + CompletionStore
+    + AuditStore
+    + ChangeFeed
+    + 'static
 {
 }
 
 impl<B> Backend for B where
-    B: Store + EnvironmentStore + MetricsStore + EvaluationStore + AuditStore + ChangeFeed + 'static
+    B: Store
+        + EnvironmentStore
+        + MetricsStore
+        + DatasetStore
+        + EvaluationStore
+        + CompletionStore
+        + AuditStore
+        + ChangeFeed
+        + 'static
 {
 }
 
 /// The stores that a `PromptOps` works on: usually one backend for all.
 ///
-/// `metrics` and `evaluations` may be another backend's. `prompts`, `environments`, `audit` and `changes` must be one
-/// backend's, since one commit spans them.
+/// `metrics` and `completions` may be another backend's. The others must be one backend's, since one commit spans them.
 #[derive(Clone)]
 pub struct Stores {
     /// Prompts and versions.
@@ -33,8 +49,12 @@ pub struct Stores {
     pub environments: Arc<dyn EnvironmentStore>,
     /// Feedback counts.
     pub metrics: Arc<dyn MetricsStore>,
-    /// Evidence.
+    /// Datasets.
+    pub datasets: Arc<dyn DatasetStore>,
+    /// Runs, results and evidence.
     pub evaluations: Arc<dyn EvaluationStore>,
+    /// Answers of models, kept.
+    pub completions: Arc<dyn CompletionStore>,
     /// The audit log.
     pub audit: Arc<dyn AuditStore>,
     /// What other processes change.
@@ -48,7 +68,9 @@ impl<B: Backend> From<B> for Stores {
             prompts: backend.clone(),
             environments: backend.clone(),
             metrics: backend.clone(),
+            datasets: backend.clone(),
             evaluations: backend.clone(),
+            completions: backend.clone(),
             audit: backend.clone(),
             changes: backend,
         }

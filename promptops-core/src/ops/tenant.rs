@@ -7,7 +7,7 @@ use crate::base::TenantId;
 use crate::base::audit::Audit;
 use crate::base::error::Result;
 use crate::environment::Environments;
-use crate::evaluation::Evaluations;
+use crate::evaluation::{Datasets, Evaluations};
 use crate::observation::MetricsService;
 use crate::prompt::Prompts;
 use crate::resolve::{Resolve, Resolved};
@@ -47,6 +47,16 @@ impl Tenant {
     pub fn metrics(&self) -> MetricsService {
         MetricsService::new(
             self.ops.0.stores.metrics.clone(),
+            self.ops.0.clock.clone(),
+            self.id.clone(),
+        )
+    }
+
+    /// What to evaluate on.
+    #[must_use]
+    pub fn datasets(&self) -> Datasets {
+        Datasets::new(
+            self.ops.0.stores.datasets.clone(),
             self.ops.0.clock.clone(),
             self.id.clone(),
         )

@@ -25,6 +25,7 @@ pub use draft::Draft;
 pub use message::{Message, MessageContent};
 pub use reference::{Reference, Selector, SnippetReference};
 pub use schema::InputSchema;
+pub(crate) use schema::bounds::is_within;
 pub(crate) use service::own;
 pub use service::{Authoring, Prompts};
 pub use settings::{ModelSettings, Tool};

@@ -1,5 +1,6 @@
 //! Promotion, rollback, approval, policies: what is let through, what is refused and in which words.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use promptops_core::base::event::EventListener;
@@ -110,10 +111,12 @@ async fn a_gate_passes_on_evidence_for_exactly_this_closure() {
             prompt: v1.prompt.clone(),
             closure_hash,
             dataset: DatasetName::new("golden").unwrap(),
-            dataset_version: 1,
+            dataset_version: VersionNumber::FIRST,
             run: run.into(),
             entries: 10,
             passed,
+            dimensions: BTreeMap::new(),
+            judges: BTreeMap::new(),
         };
         acme.evaluations().record_evidence(evidence, &mo()).await.unwrap();
     };

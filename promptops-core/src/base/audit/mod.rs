@@ -38,10 +38,20 @@ pub enum AuditAction {
     SetParent,
     /// Evidence that gates rest on was recorded.
     RecordEvidence,
+    /// A version of a dataset was saved.
+    SaveDataset,
+    /// An evaluation run was started.
+    StartRun,
+    /// An evaluation run was stopped.
+    StopRun,
+    /// A stopped evaluation run was taken up again.
+    ResumeRun,
+    /// An evaluation run was completed, and its evidence recorded.
+    CompleteRun,
 }
 
 impl AuditAction {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 14] = [
         Self::SaveVersion,
         Self::SetStatus,
         Self::SetTags,
@@ -51,6 +61,11 @@ impl AuditAction {
         Self::SetPolicy,
         Self::SetParent,
         Self::RecordEvidence,
+        Self::SaveDataset,
+        Self::StartRun,
+        Self::StopRun,
+        Self::ResumeRun,
+        Self::CompleteRun,
     ];
 
     /// The stable text form, as stored and hashed.
@@ -66,6 +81,11 @@ impl AuditAction {
             Self::SetPolicy => "set_policy",
             Self::SetParent => "set_parent",
             Self::RecordEvidence => "record_evidence",
+            Self::SaveDataset => "save_dataset",
+            Self::StartRun => "start_run",
+            Self::StopRun => "stop_run",
+            Self::ResumeRun => "resume_run",
+            Self::CompleteRun => "complete_run",
         }
     }
 }

@@ -309,7 +309,7 @@ impl Operation {
                 let record = desk.evidence(prompt, closure, dataset, run);
                 Call::RecordEvidence(EvidenceRecord {
                     evidence: Evidence {
-                        dataset_version: *dataset_version,
+                        dataset_version: number(*dataset_version),
                         entries: *entries,
                         passed: *passed,
                         ..record.evidence

@@ -114,7 +114,7 @@ impl Read {
                 let evaluations = &stores.evaluations;
                 json!(
                     evaluations
-                        .latest_evidence(tenant, prompt, closure, dataset)
+                        .latest_evidence(tenant, prompt, closure, dataset, None)
                         .await?
                 )
             }

@@ -36,7 +36,7 @@ pub(super) struct Cost {
 }
 
 /// Whether a value is nested no deeper than this.
-pub(in crate::prompt) fn is_within<'a>(values: impl IntoIterator<Item = &'a Value>, most: usize) -> bool {
+pub(crate) fn is_within<'a>(values: impl IntoIterator<Item = &'a Value>, most: usize) -> bool {
     let mut open: Vec<(&Value, usize)> = values.into_iter().map(|value| (value, 1)).collect();
     while let Some((value, depth)) = open.pop() {
         match value {
