@@ -1,1 +1,3 @@
 //! Models for PromptOps.
+
+pub mod layer;

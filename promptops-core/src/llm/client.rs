@@ -1,5 +1,7 @@
 //! Whoever can answer a request, and whoever can embed a text.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::blueprint::Blueprint;
@@ -50,4 +52,34 @@ pub struct Embeddings {
     pub usage: Usage,
     /// The model that answered, in the provider's words.
     pub model: String,
+}
+
+#[async_trait]
+impl<C: LlmClient + ?Sized> LlmClient for Arc<C> {
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
+    fn model(&self) -> Option<&str> {
+        (**self).model()
+    }
+
+    async fn complete(&self, request: &Blueprint) -> Result<Completion, LlmError> {
+        (**self).complete(request).await
+    }
+}
+
+#[async_trait]
+impl<E: Embedder + ?Sized> Embedder for Arc<E> {
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
+    fn model(&self) -> &str {
+        (**self).model()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        (**self).embed(texts).await
+    }
 }

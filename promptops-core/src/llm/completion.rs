@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 
 use super::blueprint::BlueprintMessage;
+use crate::prompt::MessageRole;
 
 /// An answer, whole.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,25 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// A complete answer of text, with no token counted.
+    #[must_use]
+    pub fn new(model: impl Into<String>, text: impl Into<String>) -> Self {
+        Self {
+            message: BlueprintMessage::new(MessageRole::Assistant, text),
+            finish: FinishReason::Stop,
+            usage: Usage::default(),
+            model: model.into(),
+            id: None,
+        }
+    }
+
+    /// Says what was counted.
+    #[must_use]
+    pub fn with_usage(mut self, usage: Usage) -> Self {
+        self.usage = usage;
+        self
+    }
+
     /// All its text; empty when the model only calls tools.
     #[must_use]
     pub fn text(&self) -> String {
@@ -81,6 +101,16 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// So many tokens of a request and its answer, none of them cached.
+    #[must_use]
+    pub fn new(input_tokens: u64, output_tokens: u64) -> Self {
+        Self {
+            input_tokens,
+            output_tokens,
+            ..Self::default()
+        }
+    }
+
     /// Input and output together.
     #[must_use]
     pub fn total(&self) -> u64 {

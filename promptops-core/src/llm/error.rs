@@ -140,6 +140,7 @@ struct Inner {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
+    attempts: u32,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -155,6 +156,7 @@ impl LlmError {
             request_id: None,
             retry_after: None,
             should_retry: None,
+            attempts: 1,
             source: None,
         }))
     }
@@ -191,6 +193,13 @@ impl LlmError {
     #[must_use]
     pub fn with_should_retry(mut self, retry: bool) -> Self {
         self.0.should_retry = Some(retry);
+        self
+    }
+
+    /// How often it was tried in all, ≥ 1.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts.max(1);
         self
     }
 
@@ -243,6 +252,18 @@ impl LlmError {
         self.0.retry_after
     }
 
+    /// Whether the provider says that repeating makes sense; `None` when it says nothing of it.
+    #[must_use]
+    pub fn should_retry(&self) -> Option<bool> {
+        self.0.should_retry
+    }
+
+    /// How often it was tried in all, ≥ 1: more than once where something repeats.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
     /// Whether the same request may well be answered a little later: what the provider says, else what the kind says.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -257,6 +278,9 @@ impl fmt::Display for LlmError {
         known.extend(self.0.status.map(|status| format!("status {status}")));
         known.extend(self.0.code.as_ref().map(|code| format!("code {code}")));
         known.extend(self.0.request_id.as_ref().map(|id| format!("request {id}")));
+        if self.0.attempts > 1 {
+            known.push(format!("tried {} times", self.0.attempts));
+        }
         write!(f, " ({})", known.join(", "))
     }
 }
@@ -327,6 +351,8 @@ mod tests {
             .with_request_id("req_1");
         let text = "openai: slow down (rate_limit, status 429, code rate_limit_exceeded, request req_1)";
         assert_eq!(error.to_string(), text);
+        let repeated = error.clone().with_attempts(3);
+        assert!(repeated.to_string().ends_with("request req_1, tried 3 times)"));
         let general = Error::from(error);
         assert_eq!(
             (general.kind(), general.is_retryable()),

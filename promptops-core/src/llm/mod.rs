@@ -9,6 +9,7 @@ mod client;
 mod completion;
 mod error;
 mod price;
+mod scripted;
 
 pub use adapter::BlueprintAdapter;
 pub use blueprint::{Blueprint, BlueprintMessage, ImageSource, OutputSchema, Part, ToolCall, ToolChoice};
@@ -17,3 +18,4 @@ pub use client::{Embedder, Embeddings, LlmClient};
 pub use completion::{Completion, FinishReason, Usage};
 pub use error::{LlmError, LlmErrorKind};
 pub use price::{Cost, Price, PriceTable};
+pub use scripted::{ScriptedCounts, ScriptedLlm};

@@ -1,0 +1,9 @@
+//! Integration tests of the models.
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which clippy.toml cannot know"
+)]
+
+mod support;
+
+mod retry;
