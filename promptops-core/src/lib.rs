@@ -55,6 +55,7 @@ pub mod base;
 pub mod conformance;
 pub mod environment;
 pub mod evaluation;
+pub mod llm;
 pub mod memory;
 pub mod observation;
 pub mod ops;

@@ -2,9 +2,11 @@
 
 mod evidence;
 pub mod refusal;
+pub mod scorer;
 mod service;
 mod store;
 
 pub use evidence::{Evidence, EvidenceRecord};
+pub use scorer::{Criterion, Score, Scorer, ScorerInput};
 pub use service::Evaluations;
 pub use store::EvaluationStore;

@@ -5,6 +5,7 @@ mod check;
 mod content;
 pub mod diff;
 mod draft;
+mod message;
 mod reference;
 pub mod refusal;
 mod schema;
@@ -21,6 +22,7 @@ pub use content::{
 };
 pub use diff::{Changelog, DiffOptions, PromptDiff};
 pub use draft::Draft;
+pub use message::{Message, MessageContent};
 pub use reference::{Reference, Selector, SnippetReference};
 pub use schema::InputSchema;
 pub(crate) use service::own;

@@ -11,11 +11,11 @@ use super::closure::{Closure, Snippet};
 use super::engine::{Engine, Origin, Source};
 use super::fuel;
 use super::limits::RenderLimits;
-use super::message::{Message, Rendered};
+use super::message::Rendered;
 use super::params;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{ClosureHash, Location, PromptName, VersionNumber};
-use crate::prompt::{Body, ChatItem, Content, InputSchema, MessageRole, VariableUse};
+use crate::prompt::{Body, ChatItem, Content, InputSchema, Message, MessageRole, VariableUse};
 use crate::template::{NodeKind, Template};
 
 /// A parameter that a prompt takes.

@@ -17,7 +17,7 @@ pub use closure::{Closure, ClosureRoot, Snippet, SnippetLimits};
 pub use compiled::{CompiledPrompt, Parameter};
 pub use compiler::Compiler;
 pub use limits::RenderLimits;
-pub use message::{Message, MessageContent, Rendered};
+pub use message::Rendered;
 pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
 
 #[cfg(test)]

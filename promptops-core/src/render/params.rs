@@ -9,8 +9,8 @@ use serde_json::Value;
 use tera::Context;
 
 use self::depth::{Bounded, Broken, MAX_DEPTH, MAX_ENTRIES};
-use super::message::Message;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
+use crate::prompt::{Message, MessageContent};
 
 fn not_a_map(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     invalid("the parameters are not a struct or a map with text keys; pass a struct, a map, or `json!({…})`")
@@ -133,9 +133,9 @@ impl Message {
             .parse()
             .map_err(|_| "`role` is none of system, developer, user, assistant, tool")?;
         let content = match object.get("content") {
-            None | Some(Value::Null) => super::message::MessageContent::None,
-            Some(Value::String(text)) => super::message::MessageContent::Text(text.clone()),
-            Some(Value::Array(parts)) => super::message::MessageContent::Parts(parts.clone()),
+            None | Some(Value::Null) => MessageContent::None,
+            Some(Value::String(text)) => MessageContent::Text(text.clone()),
+            Some(Value::Array(parts)) => MessageContent::Parts(parts.clone()),
             Some(_) => return Err("`content` is neither text nor a list of parts".into()),
         };
         let extra = object

@@ -10,8 +10,8 @@ use super::cache::Entry;
 use crate::base::ClosureHash;
 use crate::base::error::{Error, Result};
 use crate::observation::Stamp;
-use crate::prompt::{ModelSettings, Tool, Version};
-use crate::render::{Message, Parameter, Rendered};
+use crate::prompt::{Message, ModelSettings, Tool, Version};
+use crate::render::{Parameter, Rendered};
 
 /// A prompt ready to render. Cheap to clone; keeps what it was resolved to, whatever is promoted meanwhile.
 #[derive(Clone)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use promptops_core::base::TenantId;
 use promptops_core::base::audit::{AuditAction, AuditEntry};
 use promptops_core::prompt::{
-    Content, Draft, Found, Lookup, ModelSettings, NewVersion, Reference, Saved, Store as _, Tool,
-    placeholder, system, user,
+    Content, Draft, Found, Lookup, Message, MessageContent, ModelSettings, NewVersion, Reference, Saved,
+    Store as _, Tool, placeholder, system, user,
 };
-use promptops_core::render::{Message, MessageContent, Rendered};
+use promptops_core::render::Rendered;
 use promptops_core::{MemoryBackend, PromptOps};
 use serde_json::json;
 

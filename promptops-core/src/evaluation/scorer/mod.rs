@@ -1,0 +1,127 @@
+//! Scorers: how good an output is, from 0 to 1, with a reason.
+
+mod criterion;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+pub use self::criterion::Criterion;
+use crate::base::error::Result;
+use crate::llm::{BlueprintMessage, Cost, Usage};
+use crate::prompt::Version;
+
+/// Scores one output. Built-in scorers and a host's own are the same to a run.
+///
+/// A scorer that cannot tell gives an error, never 0 and never a pass: the entry then counts as an error. Whatever it does
+/// (panics, hangs, gives a score outside of 0 ..= 1), the run goes on, and the entry says so.
+#[async_trait]
+pub trait Scorer: Send + Sync {
+    /// Its name: 1 to 200 bytes, the same in every release, since results are kept under it; unique in an evaluation.
+    fn name(&self) -> &str;
+
+    /// Everything beside the input that decides a score, as JSON: two scorers with equal names and configurations are
+    /// the same, and only runs with the same scorers are compared. No secrets: it is stored.
+    fn configuration(&self) -> Value;
+
+    /// The dimension that it belongs to unless a [`Criterion`] says otherwise: `correctness`, `format`, `verbosity`,
+    /// `safety`, `consistency`, or one of your own.
+    fn dimension(&self) -> &str {
+        "correctness"
+    }
+
+    /// The score from which on an entry passes unless a [`Criterion`] says otherwise, 0 ..= 1.
+    fn pass_mark(&self) -> f64 {
+        1.0
+    }
+
+    /// Scores one output.
+    ///
+    /// # Errors
+    /// Why there is no score: no expected output where one is needed, a model that did not answer, …
+    async fn score(&self, input: &ScorerInput<'_>) -> Result<Score>;
+}
+
+/// What a scorer may look at.
+#[derive(Clone, Copy)]
+pub struct ScorerInput<'a> {
+    /// The version that was asked. A judge does not look at it: it would know which one it judges.
+    pub version: &'a Version,
+    /// The template's parameters: the entry's input.
+    pub parameters: &'a Map<String, Value>,
+    /// The rendered messages that the model was asked with.
+    pub messages: &'a [BlueprintMessage],
+    /// What the model answered.
+    pub output: &'a str,
+    /// What it should have answered.
+    pub expected_output: Option<&'a Value>,
+    /// What else the entry says.
+    pub metadata: &'a Map<String, Value>,
+    /// How long the model took.
+    pub latency: Duration,
+    /// Tokens of the call.
+    pub usage: Usage,
+    /// What the call cost; `None` when the model's price is unknown.
+    pub cost: Option<Cost>,
+}
+
+/// Without what was said.
+impl fmt::Debug for ScorerInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScorerInput")
+            .field("version", &format_args!("{}", self.version))
+            .field("output", &self.output.len())
+            .field("latency", &self.latency)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How good an output is.
+#[derive(Clone, PartialEq)]
+pub struct Score {
+    /// 0 (worst) ..= 1 (best).
+    pub value: f64,
+    /// Why, for people; may quote the output.
+    pub reason: String,
+    /// Tokens that scoring took, as a judge's.
+    pub usage: Usage,
+    /// What scoring cost; `None` when a model's price is unknown.
+    pub cost: Option<Cost>,
+}
+
+impl Score {
+    /// A score that cost nothing. The run refuses a value outside of 0 ..= 1.
+    pub fn new(value: f64, reason: impl Into<String>) -> Self {
+        Self {
+            value,
+            reason: reason.into(),
+            usage: Usage::default(),
+            cost: Some(Cost::ZERO),
+        }
+    }
+
+    /// 1 or 0, at no cost.
+    pub fn pass(pass: bool, reason: impl Into<String>) -> Self {
+        Self::new(if pass { 1.0 } else { 0.0 }, reason)
+    }
+
+    /// Adds what scoring took.
+    #[must_use]
+    pub fn paid(mut self, usage: Usage, cost: Option<Cost>) -> Self {
+        self.usage = usage;
+        self.cost = cost;
+        self
+    }
+}
+
+/// Without the reason, which may quote the output.
+impl fmt::Debug for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Score")
+            .field("value", &self.value)
+            .field("cost", &self.cost)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! Whoever can answer a request, and whoever can embed a text.
+
+use async_trait::async_trait;
+
+use super::blueprint::Blueprint;
+use super::completion::{Completion, Usage};
+use super::error::LlmError;
+
+/// A model that answers requests: a provider's API, a decorator around another client, or a stand-in for tests.
+#[async_trait]
+pub trait LlmClient: Send + Sync {
+    /// Who answers, by the name that prices and telemetry use: `openai`, `anthropic`, `azure_openai`, …
+    fn provider(&self) -> &str;
+
+    /// The model that answers when a request names none.
+    fn model(&self) -> Option<&str>;
+
+    /// Answers a request, whole. The request's model counts before the client's.
+    ///
+    /// A client asks once: repeating is a decorator's affair. Dropping the future gives the request up.
+    ///
+    /// # Errors
+    /// [`LlmError`], classified. What a provider cannot be told is [`Unsupported`](super::LlmErrorKind::Unsupported)
+    /// and never left out in silence.
+    async fn complete(&self, request: &Blueprint) -> Result<Completion, LlmError>;
+}
+
+/// A model that makes vectors of texts.
+#[async_trait]
+pub trait Embedder: Send + Sync {
+    /// Who embeds, as in [`LlmClient::provider`].
+    fn provider(&self) -> &str;
+
+    /// The model.
+    fn model(&self) -> &str;
+
+    /// One vector for each text, in order, all of the same length.
+    ///
+    /// # Errors
+    /// [`LlmError`], classified.
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError>;
+}
+
+/// What embedding came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    /// One vector for each text, in order.
+    pub vectors: Vec<Vec<f32>>,
+    /// What was counted.
+    pub usage: Usage,
+    /// The model that answered, in the provider's words.
+    pub model: String,
+}
