@@ -44,6 +44,7 @@
 //! | resolve and render | [`Tenant::resolve`], [`resolve`] |
 //! | record feedback and evidence | [`Tenant::metrics`], [`Tenant::evaluations`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
+//! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
 //! | know the template language and its limits | [`template`] |
 //!
@@ -61,6 +62,7 @@ pub mod ops;
 pub mod prompt;
 pub mod render;
 pub mod resolve;
+pub mod statistics;
 pub mod template;
 
 pub use base::error::{Error, ErrorKind, Result};

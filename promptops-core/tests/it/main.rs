@@ -18,4 +18,5 @@ mod schemas;
 mod secrecy;
 mod snapshot_files;
 mod snapshots;
+mod statistics;
 mod templates;

@@ -1,0 +1,162 @@
+//! Tests of two runs on the same entries.
+
+use std::hash::Hash;
+
+use serde::{Deserialize, Serialize};
+
+use super::cluster;
+use super::distribution::fair_coins_at_most;
+use super::mean::{all_finite, mean};
+use super::resampling::Resampling;
+
+/// Up to so many differences (or groups) that are not 0, every way to set their signs is looked at.
+const MOST_EXACT: usize = 20;
+
+/// The exact test of McNemar for entries that passed in one run and failed in the other: how likely a fair coin is at
+/// least as far from the middle, both sides counted ("Note on the Sampling Error of the Difference Between Correlated
+/// Proportions or Percentages", Psychometrika 12(2), 1947; exact by the binomial distribution).
+///
+/// `won` entries pass only in the second run, `lost` ones only in the first. 1 when there are none.
+#[must_use]
+pub fn mcnemar(won: u32, lost: u32) -> f64 {
+    if won == lost {
+        return 1.0;
+    }
+    let (won, lost) = (u64::from(won), u64::from(lost));
+    (2.0 * fair_coins_at_most(won.min(lost), won + lost)).min(1.0)
+}
+
+/// What a test by flipping signs found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PermutationTest {
+    /// The mean of the differences.
+    pub mean: f64,
+    /// How likely a mean at least as far from 0 is, were each difference as likely of the other sign.
+    pub p_value: f64,
+    /// How it was found out.
+    pub method: PermutationMethod,
+}
+
+/// How a [`PermutationTest`] was computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermutationMethod {
+    /// All ways to set the signs were looked at.
+    Exact,
+    /// So many were drawn; the value is (b + 1) / (draws + 1) with b as far from 0 (Phipson and Smyth, "Permutation
+    /// P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular Biology 9(1), 2010).
+    MonteCarlo {
+        /// How many.
+        draws: u32,
+    },
+}
+
+/// The two-sided sign-flip permutation test of paired differences (second run − first run): exact for at most 20 that
+/// are not 0, otherwise by drawing (Fisher, "The Design of Experiments", 1935, section 21).
+///
+/// `None` when there is no difference, or one that is infinite or no number.
+#[must_use]
+pub fn sign_flip(differences: &[f64], resampling: Resampling) -> Option<PermutationTest> {
+    let mean = mean(differences)?;
+    let (p_value, method) = test(differences.iter().copied(), resampling)?;
+    Some(PermutationTest {
+        mean,
+        p_value,
+        method,
+    })
+}
+
+/// As [`sign_flip`], for differences that are alike within groups (`groups[i]` is the key of `differences[i]`): all of a
+/// group are flipped together. The mean is that over differences.
+///
+/// `None` also for lists of different lengths.
+#[must_use]
+pub fn sign_flip_clustered<G: Eq + Hash>(
+    differences: &[f64],
+    groups: &[G],
+    resampling: Resampling,
+) -> Option<PermutationTest> {
+    if differences.len() != groups.len() {
+        return None;
+    }
+    let mean = mean(differences)?;
+    let sums = cluster::sums(differences.iter().copied(), groups);
+    let (p_value, method) = test(sums.into_iter(), resampling)?;
+    Some(PermutationTest {
+        mean,
+        p_value,
+        method,
+    })
+}
+
+fn test(units: impl Iterator<Item = f64>, resampling: Resampling) -> Option<(f64, PermutationMethod)> {
+    // What is 0 stays 0, whatever its sign.
+    let units: Vec<f64> = units.filter(|unit| *unit != 0.0).collect();
+    if !all_finite(&units) {
+        return None;
+    }
+    let size: f64 = units.iter().map(|unit| unit.abs()).sum();
+    let sum: f64 = units.iter().sum();
+    // Sums that are equal on paper differ by less than this, in whatever order they are added up.
+    let rounding = 2.0 * units.len() as f64 * f64::EPSILON * size;
+    let far = sum.abs() - rounding;
+    if !size.is_finite() {
+        return None;
+    }
+    Some(if units.len() <= MOST_EXACT {
+        (exact(&units, far), PermutationMethod::Exact)
+    } else {
+        let draws = resampling.draws();
+        (
+            drawn(&units, far, resampling),
+            PermutationMethod::MonteCarlo { draws },
+        )
+    })
+}
+
+/// The share of all ways to set the signs whose sum is at least so far from 0.
+fn exact(units: &[f64], far: f64) -> f64 {
+    let (first, second) = units.split_at(units.len() / 2);
+    let (first, second) = (signed_sums(first), signed_sums(second));
+    let as_far = first
+        .iter()
+        .map(|a| second.iter().filter(|b| (a + **b).abs() >= far).count());
+    as_far.sum::<usize>() as f64 / (first.len() * second.len()) as f64
+}
+
+/// The sums for all ways to set the signs.
+fn signed_sums(units: &[f64]) -> Vec<f64> {
+    units.iter().fold(vec![0.0], |sums, unit| {
+        sums.iter().flat_map(|sum| [sum + unit, sum - unit]).collect()
+    })
+}
+
+fn drawn(units: &[f64], far: f64, resampling: Resampling) -> f64 {
+    let mut random = resampling.random();
+    let mut as_far = 0_u32;
+    for _ in 0..resampling.draws() {
+        // Four sums at once: each alone would wait for the addition before.
+        let mut sums = [0.0; 4];
+        for block in units.chunks(64) {
+            let mut bits = random.bits();
+            let mut quads = block.chunks_exact(4);
+            for quad in &mut quads {
+                for lane in 0..4 {
+                    sums[lane] += flipped(quad[lane], bits >> lane);
+                }
+                bits >>= 4;
+            }
+            for unit in quads.remainder() {
+                sums[0] += flipped(*unit, bits);
+                bits >>= 1;
+            }
+        }
+        as_far += u32::from(sums.iter().sum::<f64>().abs() >= far);
+    }
+    (f64::from(as_far) + 1.0) / (f64::from(resampling.draws()) + 1.0)
+}
+
+/// With the other sign if the lowest bit is set.
+fn flipped(value: f64, bit: u64) -> f64 {
+    f64::from_bits(value.to_bits() ^ (bit << 63))
+}
