@@ -14,6 +14,6 @@ pub use dataset::{
 };
 pub use evidence::{Evidence, EvidenceRecord};
 pub use run::{EntryResult, Run, RunState};
-pub use scorer::{Criterion, Score, Scorer, ScorerInput};
+pub use scorer::{Criterion, JudgeStanding, Score, Scorer, ScorerInput};
 pub use service::Evaluations;
 pub use store::EvaluationStore;

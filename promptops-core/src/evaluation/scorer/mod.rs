@@ -37,6 +37,12 @@ pub trait Scorer: Send + Sync {
         1.0
     }
 
+    /// The judges that it asks: itself if it is one, or those it is composed of. A run refuses a judge that judges its own
+    /// model, unless the judge says that it may.
+    fn judges(&self) -> Vec<JudgeStanding> {
+        Vec::new()
+    }
+
     /// Scores one output.
     ///
     /// # Errors
@@ -76,6 +82,19 @@ impl fmt::Debug for ScorerInput<'_> {
             .field("latency", &self.latency)
             .finish_non_exhaustive()
     }
+}
+
+/// What a run must know of a judge before it begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgeStanding {
+    /// Who judges, as in [`LlmClient::provider`](crate::llm::LlmClient::provider).
+    pub provider: String,
+    /// The model that judges.
+    pub model: String,
+    /// Whether it was found to agree with people, by what it is asked now.
+    pub calibrated: bool,
+    /// Whether it may judge outputs of its own model.
+    pub may_judge_itself: bool,
 }
 
 /// How good an output is.
