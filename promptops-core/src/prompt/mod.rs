@@ -26,6 +26,7 @@ pub use message::{Message, MessageContent};
 pub use reference::{Reference, Selector, SnippetReference};
 pub use schema::InputSchema;
 pub(crate) use schema::bounds::is_within;
+pub(crate) use schema::{Findings, JsonSchema};
 pub(crate) use service::own;
 pub use service::{Authoring, Prompts};
 pub use settings::{ModelSettings, Tool};

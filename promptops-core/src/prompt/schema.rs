@@ -1,21 +1,17 @@
 //! The schema of a prompt's parameters: checked against the templates at save, and against the values at render.
 
 pub(super) mod bounds;
+mod validator;
 
 use std::fmt;
 
-use jsonschema::{PatternOptions, Validator};
 use serde_json::{Map, Value};
+
+pub(crate) use validator::{Findings, JsonSchema};
 
 use super::analysis::VariableUse;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 
-/// Most problems that one error lists.
-const MAX_LISTED: usize = 10;
-/// Most that checking all parameters may take, counted in subschemas times values.
-const MAX_WORK: u64 = 50_000_000;
-/// Most for which errors are listed: finding all that is wrong in every branch takes memory.
-const MAX_LISTED_WORK: u64 = 100_000;
 /// Keywords under which properties may be declared out of sight.
 const OPAQUE: [&str; 9] = [
     "$ref",
@@ -32,8 +28,7 @@ const OPAQUE: [&str; 9] = [
 /// A compiled JSON Schema: 2020-12 unless `$schema` says otherwise.
 pub struct InputSchema {
     schema: Value,
-    validator: Validator,
-    cost: bounds::Cost,
+    compiled: JsonSchema,
     json_bytes: usize,
 }
 
@@ -44,21 +39,9 @@ impl InputSchema {
     /// [`Invalid`](ErrorKind::Invalid) for what is no JSON Schema, or refers to anything outside of itself:
     /// references are never fetched.
     pub fn compile(what: &str, schema: &Value) -> Result<Self> {
-        let cost = bounds::measure(what, schema)?;
-        let validator = jsonschema::options()
-            .with_pattern_options(PatternOptions::regex().size_limit(256 << 10))
-            .build(schema)
-            .map_err(|e| {
-                invalid(format!(
-                    "{what} is not a JSON Schema: at {}: {}",
-                    place(&e.instance_path().to_string()),
-                    e
-                ))
-            })?;
         Ok(Self {
+            compiled: JsonSchema::compile(what, schema)?,
             schema: schema.clone(),
-            validator,
-            cost,
             json_bytes: schema.to_string().len(),
         })
     }
@@ -68,37 +51,19 @@ impl InputSchema {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) listing what does not fit.
     pub fn check(&self, values: &Value) -> Result<()> {
-        let work = bounds::size(values).saturating_mul(self.cost.weight);
-        if work > MAX_WORK {
-            return Err(invalid(
+        match self.compiled.check(values) {
+            Findings::Fits => Ok(()),
+            Findings::TooLarge => Err(invalid(
                 "the parameters are too large to be checked against the input schema; pass less, or a simpler schema",
-            ));
-        }
-        if self.validator.is_valid(values) {
-            return Ok(());
-        }
-        if work > MAX_LISTED_WORK {
-            return Err(invalid(
+            )),
+            Findings::Unlisted => Err(invalid(
                 "the parameters do not fit the input schema; they are too large to tell where",
-            ));
+            )),
+            Findings::Problems(problems) => Err(invalid(format!(
+                "the parameters do not fit the input schema: {}",
+                problems.join("; ")
+            ))),
         }
-        let mut problems: Vec<String> = self
-            .validator
-            .iter_errors(values)
-            .take(MAX_LISTED + 1)
-            .map(|e| {
-                let at = e.instance_path().to_string();
-                shortened(format!("{}: {}", place(&at), e.masked_with("the value")))
-            })
-            .collect();
-        if problems.len() > MAX_LISTED {
-            problems.truncate(MAX_LISTED);
-            problems.push("and more".into());
-        }
-        Err(invalid(format!(
-            "the parameters do not fit the input schema: {}",
-            problems.join("; ")
-        )))
     }
 
     /// About how much memory it takes.
@@ -107,7 +72,8 @@ impl InputSchema {
         const SUBSCHEMA: usize = 2 << 10;
         const PATTERN: usize = 64 << 10;
         let json = self.json_bytes.saturating_mul(4);
-        size_of::<Self>() + json + self.cost.subschemas * SUBSCHEMA + self.cost.patterns * PATTERN
+        let cost = self.compiled.cost();
+        size_of::<Self>() + json + cost.subschemas * SUBSCHEMA + cost.patterns * PATTERN
     }
 
     /// Checks that every variable of the templates is declared, and that what the templates cannot do without is
@@ -172,22 +138,8 @@ impl InputSchema {
 
 impl fmt::Debug for InputSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InputSchema({} subschemas)", self.cost.subschemas)
+        write!(f, "InputSchema({} subschemas)", self.compiled.cost().subschemas)
     }
-}
-
-/// A problem may list every property of the values.
-fn shortened(mut text: String) -> String {
-    const LONGEST: usize = 300;
-    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
-        text.truncate(end);
-        text.push('…');
-    }
-    text
-}
-
-fn place(pointer: &str) -> &str {
-    if pointer.is_empty() { "the top" } else { pointer }
 }
 
 #[cfg(test)]

@@ -1,6 +1,39 @@
 //! Scorers: how good an output is, from 0 to 1, with a reason.
+//!
+//! | name | scorer | the score |
+//! |---|---|---|
+//! | `exact_match` | [`ExactMatch`] | 1 when the same, in a sense that is named ([`MatchMode`]) |
+//! | `contains`, `icontains`, `contains_all`, `contains_any`, `starts_with`, and `not_` of each | [`Contains`] | 1 when texts are there |
+//! | `regex` | [`RegexMatch`] | 1 when an expression matches |
+//! | `json_schema` | [`JsonSchemaMatch`] | 1 when it is JSON that fits a schema |
+//! | `constraint` | [`Constraint`] | 1 when it keeps rules of length and wording |
+//! | `levenshtein` | [`Levenshtein`] | the share of characters that need no change |
+//! | `numeric` | [`Numeric`] | how near a number is, or 1 within a tolerance |
+//! | `json_diff` | [`JsonDiff`] | how alike JSON is, part by part |
+//! | `cosine_similarity` | [`CosineSimilarity`] | how near the meaning is, by an embedding |
+//! | `latency`, `cost` | [`Latency`], [`CostLimit`] | 1 within a bound |
+//! | `all`, `any`, `weighted` | [`All`], [`Any`], [`Weighted`] | of several scorers |
+//!
+//! What a scorer is told wrong is an error before the run. An output that is not of the form asked for (no number, no
+//! JSON) scores 0; an entry that cannot be scored (no expected output, one of another form, too long to be compared) is
+//! an error, never 0 and never a pass.
 
+mod bounds;
+mod compose;
+mod constraint;
+mod contains;
+mod cosine_similarity;
+mod cost;
 mod criterion;
+mod distance;
+mod exact_match;
+mod json_diff;
+mod json_schema;
+mod latency;
+mod levenshtein;
+mod named;
+mod numeric;
+mod regex;
 
 use std::fmt;
 use std::time::Duration;
@@ -8,7 +41,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+pub use self::compose::{All, Any, Weighted};
+pub use self::constraint::{Constraint, Rule, Unit};
+pub use self::contains::{Contains, ContainsKind};
+pub use self::cosine_similarity::CosineSimilarity;
+pub use self::cost::CostLimit;
 pub use self::criterion::Criterion;
+pub use self::exact_match::{ExactMatch, MatchMode};
+pub use self::json_diff::JsonDiff;
+pub use self::json_schema::JsonSchemaMatch;
+pub use self::latency::Latency;
+pub use self::levenshtein::Levenshtein;
+pub use self::named::Named;
+pub use self::numeric::Numeric;
+pub use self::regex::RegexMatch;
 use crate::base::error::Result;
 use crate::llm::{BlueprintMessage, Cost, Usage};
 use crate::prompt::Version;
