@@ -1,10 +1,12 @@
 //! What stands between a caller and a model: repeating, limits, caching, counting, recording.
 
+mod breaker;
 mod limit;
 mod retry;
 
 use promptops_core::llm::LlmClient;
 
+pub use breaker::{Breaker, BreakerPolicy, BreakerStatus, CircuitBreaker, Trip};
 pub use limit::{Limited, Limiter, LimiterStatus, Limits, estimate_input_tokens};
 pub use retry::{Jitter, Retry, RetryPolicy};
 
@@ -18,6 +20,11 @@ pub trait LlmClientExt: LlmClient + Sized {
     /// Asks no more than an account allows: [`Limited`].
     fn limit(self, limiter: impl Into<Limiter>) -> Limited<Self> {
         Limited::new(self, limiter)
+    }
+
+    /// Leaves a provider alone that is down: [`CircuitBreaker`].
+    fn circuit_breaker(self, breaker: impl Into<Breaker>) -> CircuitBreaker<Self> {
+        CircuitBreaker::new(self, breaker)
     }
 }
 

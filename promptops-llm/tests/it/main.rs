@@ -6,5 +6,6 @@
 
 mod support;
 
+mod breaker;
 mod limit;
 mod retry;
