@@ -7,5 +7,6 @@
 mod support;
 
 mod breaker;
+mod cache;
 mod limit;
 mod retry;
