@@ -9,4 +9,5 @@ mod support;
 mod breaker;
 mod cache;
 mod limit;
+mod meter;
 mod retry;
