@@ -6,4 +6,8 @@
 
 mod support;
 
+mod breaker;
+mod cache;
+mod limit;
+mod meter;
 mod retry;
