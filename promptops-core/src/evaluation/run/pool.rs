@@ -13,7 +13,7 @@ use super::work::Task;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Spawn, spawn};
 
-/// How long an entry may be over its time before whoever works on it counts as blocked.
+/// How long an entry may be over its time before whoever works on it counts as blocked; at most as long again.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What came back of a task.
@@ -126,7 +126,8 @@ impl Pool {
 
     /// Gives up entries whose worker has blocked its thread, puts others in the workers' places, and returns the attempts.
     pub(super) fn give_up_blocked(&mut self) -> Result<Vec<Attempt>> {
-        let limit = self.shared.asking.entry_timeout + GRACE;
+        let time = self.shared.asking.entry_timeout;
+        let limit = time + GRACE.min(time);
         let blocked: Vec<Arc<Task>> = {
             let mut under_way = self.shared.under_way();
             let late = under_way.iter().filter(|(_, (since, _))| since.elapsed() > limit);

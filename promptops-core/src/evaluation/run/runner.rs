@@ -126,7 +126,12 @@ impl Runner {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.tick().await;
         loop {
-            if stop.is_none() && waiting.is_empty() && claims.may_bring_more() && self.may_ask(&claims) {
+            if stop.is_none()
+                && waiting.is_empty()
+                && claims.may_bring_more()
+                // With nothing out it is asked whether there is anything left at all, budget or not.
+                && (self.may_ask(&claims, results.len()) || (self.pool.out() == 0 && results.is_empty()))
+            {
                 let claimed = self.claim(claims.size(self.pool.out())).await?;
                 if !claimed.state.is_running() {
                     stop = Some(Stop::Elsewhere);
@@ -134,7 +139,7 @@ impl Runner {
                 claims.took(&claimed);
                 waiting.extend(claimed.tasks);
             }
-            while stop.is_none() && self.may_ask(&claims) {
+            while stop.is_none() && self.may_ask(&claims, results.len()) {
                 match waiting.pop_front() {
                     Some(task) => self.pool.push(task),
                     None => break,
@@ -189,7 +194,7 @@ impl Runner {
     }
 
     /// Whether another entry may be asked now.
-    fn may_ask(&self, claims: &Claims) -> bool {
+    fn may_ask(&self, claims: &Claims, unrecorded: usize) -> bool {
         let out = self.pool.out();
         let Some(budget) = self.budget else {
             return out < self.concurrency + claims.waiting_room();
@@ -197,12 +202,12 @@ impl Runner {
         let progress = self.progress.borrow();
         if progress.done == 0 {
             // What one entry costs is known when one is done.
-            return out == 0;
+            return out + unrecorded == 0;
         }
-        // Each entry under way, and this one, may cost as much as the dearest so far.
+        // Each entry whose cost is not counted yet, and this one, may cost as much as the dearest so far.
         let dearest = progress.dearest.nano_usd().max(1);
         let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
-        out < self.concurrency && left / dearest > out as u64
+        out < self.concurrency && left / dearest > (out + unrecorded) as u64
     }
 
     /// The stop of a run whose budget does not reach for another entry.
