@@ -25,7 +25,8 @@ pub struct Limits {
     /// Requests under way at once.
     pub concurrent: Option<u32>,
     /// How much may be used at once after a rest: what is allowed in this time, and at least one request. In the worst
-    /// minute, that much more than the limit is used. Default 10 s.
+    /// minute, that much more than the limit is used, and of tokens as much more again as the largest request has.
+    /// Default 10 s.
     pub burst: Duration,
     /// The tokens that an answer is taken for while nobody knows, when the request sets no most. Default 1,024.
     pub answer_tokens: u32,
