@@ -109,6 +109,19 @@ async fn what_was_counted_puts_the_estimate_right() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_waits_goes_on_as_soon_as_something_is_given_back() {
+    let model = ScriptedLlm::new(|_| Ok(ScriptedLlm::answer("").with_usage(Usage::new(1, 0))));
+    let limits = Limits::default().tokens_per_minute(60).burst(60 * SECOND);
+    let client = Arc::new(model.with_delay(SECOND).limit(by_text(limits)));
+    let begun = Instant::now();
+    let calls = [spawn(&client, "60"), spawn(&client, "55")];
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(begun.elapsed(), 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_call_does_not_count_as_a_request() {
     let limits = || Limits::per_minute(1).burst(SECOND);
     for (kind, expected) in [(LlmErrorKind::CircuitOpen, 0), (LlmErrorKind::Network, 60)] {

@@ -8,6 +8,8 @@ mod support;
 
 mod breaker;
 mod cache;
+mod cassette;
+mod layers;
 mod limit;
 mod meter;
 mod retry;

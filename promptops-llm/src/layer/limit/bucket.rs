@@ -49,9 +49,9 @@ impl Bucket {
         self.level = self.level.saturating_sub(units(amount));
     }
 
-    /// Puts back what was taken and not used.
+    /// Puts back what was taken and not used. What is above the brim then is gone when it is next looked at.
     pub(super) fn give_back(&mut self, amount: u64) {
-        self.level = self.level.saturating_add(units(amount)).min(self.capacity);
+        self.level = self.level.saturating_add(units(amount));
     }
 
     fn fill(&mut self, now: Instant) {
