@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::approval::Approval;
+use super::evaluation_gate::EvaluationFacts;
 use super::policy::Policy;
 use crate::base::error::Unmet;
 use crate::base::{Actor, ClosureHash, EnvironmentName, Role, VersionNumber};
-use crate::evaluation::Evidence;
 use crate::observation::Metrics;
 
 /// All that a policy can ask about.
@@ -30,8 +30,8 @@ pub struct Facts<'a> {
     pub approvals: &'a [Approval],
     /// Feedback on exactly this closure.
     pub metrics: Metrics,
-    /// The last evaluation of exactly this closure on the gate's dataset.
-    pub evidence: Option<&'a Evidence>,
+    /// What is known about the evaluation that the gate asks for, if it does.
+    pub evaluation: EvaluationFacts<'a>,
 }
 
 /// One condition of a policy, and how it stands.
@@ -43,7 +43,12 @@ pub struct Condition {
     pub met: bool,
 }
 
-fn condition(name: &str, met: bool, found: impl Into<String>, needed: impl Into<String>) -> Condition {
+pub(super) fn condition(
+    name: &str,
+    met: bool,
+    found: impl Into<String>,
+    needed: impl Into<String>,
+) -> Condition {
     Condition {
         detail: Unmet {
             condition: name.into(),
@@ -126,27 +131,7 @@ pub fn check_policy(policy: &Policy, facts: &Facts<'_>) -> Vec<Condition> {
         }
     }
     if let Some(required) = &gate.evaluation {
-        let met = facts.evidence.is_some_and(|evidence| {
-            evidence.entries > 0
-                && evidence.closure_hash == facts.closure_hash
-                && evidence.pass_rate() >= required.threshold
-        });
-        let found = facts.evidence.map_or_else(
-            || format!("no evaluation of {}", facts.closure_hash.short()),
-            |evidence| {
-                let rate = rate(Some(evidence.pass_rate()));
-                format!(
-                    "{rate} ({} of {} passed in run {})",
-                    evidence.passed, evidence.entries, evidence.run
-                )
-            },
-        );
-        let needed = format!(
-            "at least {} on dataset {}",
-            rate(Some(required.threshold)),
-            required.dataset
-        );
-        conditions.push(condition("evaluation", met, found, needed));
+        conditions.extend(required.conditions(&facts.closure_hash, &facts.evaluation));
     }
     if policy.approvals > 0 {
         let approvers: BTreeSet<_> = facts
@@ -179,7 +164,7 @@ pub fn check_policy(policy: &Policy, facts: &Facts<'_>) -> Vec<Condition> {
 }
 
 /// A rate as a policy writes it: as many decimals as it has, so that 0.8999 is never shown as the 0.9 it misses.
-fn rate(rate: Option<f64>) -> String {
+pub(super) fn rate(rate: Option<f64>) -> String {
     rate.map_or_else(
         || "no data".to_owned(),
         |rate| format!("{}", (rate * 1e6).floor() / 1e6),
@@ -190,6 +175,8 @@ fn rate(rate: Option<f64>) -> String {
 mod tests {
     use super::*;
     use crate::base::{DatasetName, PromptName};
+    use crate::environment::AgainstLive;
+    use crate::evaluation::Evidence;
     use crate::prompt::Content;
 
     fn closure() -> ClosureHash {
@@ -212,7 +199,11 @@ mod tests {
             base_revision: 0,
             approvals: &[],
             metrics: Metrics::default(),
-            evidence: None,
+            evaluation: EvaluationFacts {
+                evidence: None,
+                needed: None,
+                against_live: AgainstLive::NothingLive,
+            },
         }
     }
 
@@ -308,7 +299,7 @@ mod tests {
             rated_count: 2,
             rating_sum_millionths: 1_600_000,
         };
-        facts.evidence = Some(&evidence);
+        facts.evaluation.evidence = Some(&evidence);
         facts.approvals = &approvals;
         assert_eq!(unmet(&policy, &facts), Vec::<String>::new());
 

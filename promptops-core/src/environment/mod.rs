@@ -1,6 +1,8 @@
 //! Environments: governed pointers to versions, the policies that govern them, and their history.
 
 mod approval;
+mod evaluation_gate;
+mod evidence;
 mod gate;
 mod history;
 mod pointer;
@@ -12,10 +14,11 @@ mod service;
 mod store;
 
 pub use approval::Approval;
+pub use evaluation_gate::{AgainstLive, EvaluationFacts, EvaluationGate};
 pub use gate::{Condition, Facts, check_policy};
 pub use history::{HistoryRecord, MoveKind, Waiver, predecessors, standing};
 pub use pointer::Pointer;
-pub use policy::{EvaluationGate, Policy, PolicyRecord, QualityGate};
+pub use policy::{Policy, PolicyRecord, QualityGate};
 pub use promotion::Promotion;
 pub use rollback::Rollback;
 pub use service::{Environments, Governance};

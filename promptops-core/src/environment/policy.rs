@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::evaluation_gate::{EvaluationGate, check_rate};
 use crate::base::error::{Result, invalid};
-use crate::base::{DatasetName, EnvironmentName, PromptName};
+use crate::base::{EnvironmentName, PromptName};
 
 /// Evidence from production and evaluation that a version must show, for its exact closure hash.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -17,16 +18,6 @@ pub struct QualityGate {
     pub min_average_rating: Option<f64>,
     /// An evaluation that must have passed.
     pub evaluation: Option<EvaluationGate>,
-}
-
-/// An evaluation that must have passed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluationGate {
-    /// The dataset.
-    pub dataset: DatasetName,
-    /// Least share of entries that passed, 0.0 ..= 1.0.
-    pub threshold: f64,
 }
 
 /// What an environment asks of a version. The default asks nothing but a role that may promote.
@@ -84,16 +75,20 @@ impl Policy {
         self
     }
 
-    /// Asks for an evaluation on this dataset in which this share of entries passed, 0.0 ..= 1.0.
+    /// Asks for an evaluation on this dataset in which this share of entries passed, 0.0 ..= 1.0: `tickets/golden` for its
+    /// latest version, `tickets/golden@v3` for that one.
     ///
     /// # Errors
-    /// [`Invalid`](crate::base::ErrorKind::Invalid) when that is not the name of a dataset.
-    pub fn require_evaluation(mut self, dataset: impl AsRef<str>, threshold: f64) -> Result<Self> {
-        self.gate.evaluation = Some(EvaluationGate {
-            dataset: DatasetName::new(dataset)?,
-            threshold,
-        });
-        Ok(self)
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) when that is no reference to a dataset.
+    pub fn require_evaluation(self, dataset: impl AsRef<str>, threshold: f64) -> Result<Self> {
+        Ok(self.require(EvaluationGate::new(dataset, threshold)?))
+    }
+
+    /// Asks for an evaluation.
+    #[must_use]
+    pub fn require(mut self, evaluation: EvaluationGate) -> Self {
+        self.gate.evaluation = Some(evaluation);
+        self
     }
 
     /// Asks for this many approvals.
@@ -126,19 +121,15 @@ impl Policy {
         for (name, value) in [
             ("min_success_rate", self.gate.min_success_rate),
             ("min_average_rating", self.gate.min_average_rating),
-            (
-                "evaluation threshold",
-                self.gate.evaluation.as_ref().map(|gate| gate.threshold),
-            ),
         ] {
-            if let Some(value) = value
-                && !(0.0..=1.0).contains(&value)
-            {
-                return Err(invalid(format!(
-                    "{name} is {value}; expected a number in 0.0 ..= 1.0"
-                )));
+            if let Some(value) = value {
+                check_rate(name, value)?;
             }
         }
+        self.gate
+            .evaluation
+            .as_ref()
+            .map_or(Ok(()), EvaluationGate::check)?;
         Ok(())
     }
 }

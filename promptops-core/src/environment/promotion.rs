@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use serde_json::json;
 
+use super::gate::Condition;
 use super::history::{MoveKind, Waiver};
 use super::pointer::Pointer;
 use super::service::{Environments, slot};
@@ -13,6 +14,7 @@ use super::store::PointerMove;
 use crate::base::audit::{AuditAction, check_reason};
 use crate::base::error::{Error, ErrorKind, Result, Unmet};
 use crate::base::{Actor, Operation};
+use crate::evaluation::Evaluation;
 use crate::prompt::Version;
 
 /// A promotion about to be made; await it.
@@ -25,6 +27,7 @@ pub struct Promotion<'a> {
     expected: Option<u64>,
     reason: String,
     waiver: Option<&'a str>,
+    evaluation: Option<&'a Evaluation>,
 }
 
 impl<'a> Promotion<'a> {
@@ -42,6 +45,7 @@ impl<'a> Promotion<'a> {
             expected: None,
             reason: String::new(),
             waiver: None,
+            evaluation: None,
         }
     }
 
@@ -51,7 +55,7 @@ impl<'a> Promotion<'a> {
         self
     }
 
-    /// Says why, for the history.
+    /// Says why, for the history. Without it the history says what the evaluations showed that the policy asks for.
     pub fn reason(mut self, text: impl Into<String>) -> Self {
         self.reason = text.into();
         self
@@ -64,6 +68,13 @@ impl<'a> Promotion<'a> {
         self
     }
 
+    /// Makes the evaluations that the policy's gate asks for and that are not there: of this version, and where it must not
+    /// be worse, of what is live. They are paid for as `evaluation` says, and take as long as they take.
+    pub fn evaluate_missing(mut self, evaluation: &'a Evaluation) -> Self {
+        self.evaluation = Some(evaluation);
+        self
+    }
+
     async fn run(self) -> Result<Pointer> {
         let Self {
             environments,
@@ -73,6 +84,7 @@ impl<'a> Promotion<'a> {
             expected,
             reason,
             waiver,
+            evaluation,
         } = self;
         actor.authorise(Operation::Promote)?;
         let waiver = waiver
@@ -86,7 +98,19 @@ impl<'a> Promotion<'a> {
         } else {
             check_reason("a promotion", &reason)?
         };
-        let case = environments.case(version, environment, actor).await?;
+        let mut case = environments.case(version, environment, actor).await?;
+        if let Some(evaluation) = evaluation {
+            // A run of this version may show that one of what is live is missing too.
+            for _ in 0..2 {
+                if case.evaluation.missing.is_empty() {
+                    break;
+                }
+                environments
+                    .evaluate_missing(version, &case, evaluation, actor)
+                    .await?;
+                case = environments.case(version, environment, actor).await?;
+            }
+        }
         if let Some(expected) = expected
             && expected != case.revision
         {
@@ -103,6 +127,16 @@ impl<'a> Promotion<'a> {
         {
             return Ok(live.clone());
         }
+        let reason = if reason.is_empty() {
+            evidence_in_words(&case.conditions)
+        } else {
+            reason
+        };
+        let found: Vec<_> = case
+            .conditions
+            .iter()
+            .map(|condition| json!({ "met": condition.met, "condition": condition.detail }))
+            .collect();
         let unmet: Vec<Unmet> = case
             .conditions
             .into_iter()
@@ -129,6 +163,7 @@ impl<'a> Promotion<'a> {
             "reason": reason,
             "waiver": waiver,
             "policy": case.policy,
+            "conditions": found,
         });
         let audit = environments.audit(
             actor,
@@ -156,6 +191,19 @@ impl<'a> Promotion<'a> {
             })
             .await
     }
+}
+
+/// What evaluations showed, as the reason of a promotion whose caller gives none.
+fn evidence_in_words(conditions: &[Condition]) -> String {
+    let is_evaluation = |name: &str| {
+        let name = name.split(' ').next().unwrap_or_default();
+        ["evaluation", "evaluation_floor", "no_regression"].contains(&name)
+    };
+    let words = conditions
+        .iter()
+        .filter(|condition| condition.met && is_evaluation(&condition.detail.condition))
+        .map(|condition| condition.detail.to_string());
+    words.collect::<Vec<_>>().join("; ")
 }
 
 impl<'a> IntoFuture for Promotion<'a> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::approval::Approval;
+use super::evidence::EvaluationFound;
 use super::gate::{Condition, Facts, check_policy};
 use super::history::{HistoryRecord, MoveKind};
 use super::pointer::Pointer;
@@ -20,7 +21,7 @@ use crate::base::{
     Actor, Change, Clock, EnvironmentName, Event, EventBus, Operation, Page, PageRequest, PromptName, Spawn,
     TenantId,
 };
-use crate::evaluation::EvaluationStore;
+use crate::evaluation::{Evaluating, Evaluations};
 use crate::observation::{Metrics, MetricsStore};
 use crate::prompt::{Reference, Store, Version, own};
 use crate::render::{Closure, Compiler};
@@ -34,8 +35,8 @@ pub struct Governance {
     pub prompts: Arc<dyn Store>,
     /// Where feedback is counted.
     pub metrics: Arc<dyn MetricsStore>,
-    /// Where evidence is kept.
-    pub evaluations: Arc<dyn EvaluationStore>,
+    /// Where evidence is found, and made where it is missing.
+    pub evaluating: Evaluating,
     /// Resolves and compiles what is to go live.
     pub compiler: Compiler,
     /// Who hears of changes.
@@ -63,6 +64,7 @@ pub(super) struct Case {
     pub(super) closure: Closure,
     pub(super) revision: u64,
     pub(super) source: Option<SourceGuard>,
+    pub(super) evaluation: EvaluationFound,
     pub(super) conditions: Vec<Condition>,
 }
 
@@ -393,24 +395,17 @@ impl Environments {
                 Ok(Metrics::default())
             }
         };
-        let evidence = async {
+        let evaluation = async {
             match &gate.evaluation {
                 Some(required) => {
-                    let evaluations = &governance.evaluations;
-                    evaluations
-                        .latest_evidence(
-                            &self.tenant,
-                            &version.prompt,
-                            &closure.hash,
-                            &required.dataset,
-                            None,
-                        )
+                    let live = slots.pointer(&environment);
+                    self.find_evaluation(required, &version.prompt, version.number, &closure.hash, live)
                         .await
                 }
-                None => Ok(None),
+                None => Ok(EvaluationFound::default()),
             }
         };
-        let (metrics, evidence) = tokio::try_join!(metrics, evidence)?;
+        let (metrics, evaluation) = tokio::try_join!(metrics, evaluation)?;
         let revision = slots.pointer(&environment).map_or(0, |pointer| pointer.revision);
         let in_source = policy.source.as_ref().and_then(|source| slots.pointer(source));
         let source = policy.source.as_ref().map(|source| SourceGuard {
@@ -430,7 +425,7 @@ impl Environments {
                 base_revision: revision,
                 approvals: &slots.approvals,
                 metrics,
-                evidence: evidence.as_ref(),
+                evaluation: evaluation.facts(),
             },
         );
         Ok(Case {
@@ -440,8 +435,14 @@ impl Environments {
             closure,
             revision,
             source,
+            evaluation,
             conditions,
         })
+    }
+
+    /// The evaluations of this tenant.
+    pub(super) fn evaluations(&self) -> Evaluations {
+        Evaluations::new(self.governance.evaluating.clone(), self.tenant.clone())
     }
 
     /// Moves the pointer and tells of it, both or neither, whether or not the caller waits for the end.

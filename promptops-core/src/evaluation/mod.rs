@@ -1,5 +1,6 @@
 //! What is known about a version before it ships: datasets, runs, scores, and the evidence that gates rest on.
 
+mod changelog;
 pub mod comparison;
 pub mod dataset;
 mod evidence;

@@ -21,7 +21,7 @@ use crate::base::{
     TenantId, VersionNumber,
 };
 use crate::llm::CompletionStore;
-use crate::prompt::{Lookup, Reference, Store, Version};
+use crate::prompt::{Reference, Store, Version, find_version};
 use crate::render::Compiler;
 
 /// What evaluating works with.
@@ -358,19 +358,7 @@ impl Evaluations {
 
     async fn version(&self, run: &Run) -> Result<Arc<Version>> {
         let reference = Reference::version(run.prompt.clone(), run.version);
-        let found = self
-            .evaluating
-            .prompts
-            .find(&self.tenant, std::slice::from_ref(&reference))
-            .await?;
-        match found.into_iter().next() {
-            Some(Lookup::Found(found)) => Ok(found.version),
-            Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, &reference)),
-            None => Err(Error::new(
-                ErrorKind::Backend,
-                "the store answered no reference where one was asked for",
-            )),
-        }
+        find_version(self.evaluating.prompts.as_ref(), &self.tenant, &reference).await
     }
 }
 

@@ -201,17 +201,6 @@ impl Builder {
             spawn: spawn.clone(),
             clock: clock.clone(),
         };
-        let governance = Governance {
-            environments: stores.environments.clone(),
-            prompts: stores.prompts.clone(),
-            metrics: stores.metrics.clone(),
-            evaluations: stores.evaluations.clone(),
-            compiler: compiler.clone(),
-            events: events.clone(),
-            spawn: spawn.clone(),
-            clock: clock.clone(),
-            defaults: defaults.into(),
-        };
         let evaluating = Evaluating {
             evaluations: stores.evaluations.clone(),
             datasets: stores.datasets.clone(),
@@ -221,6 +210,17 @@ impl Builder {
             spawn: spawn.clone(),
             clock: clock.clone(),
             ids: self.ids.unwrap_or_else(|| Arc::new(TimeOrderedIds)),
+        };
+        let governance = Governance {
+            environments: stores.environments.clone(),
+            prompts: stores.prompts.clone(),
+            metrics: stores.metrics.clone(),
+            evaluating: evaluating.clone(),
+            compiler: compiler.clone(),
+            events: events.clone(),
+            spawn: spawn.clone(),
+            clock: clock.clone(),
+            defaults: defaults.into(),
         };
         let resolver = Resolver::new(
             stores.prompts.clone(),

@@ -30,6 +30,7 @@ pub(crate) use schema::{Findings, JsonSchema};
 pub(crate) use service::own;
 pub use service::{Authoring, Prompts};
 pub use settings::{ModelSettings, Tool};
+pub(crate) use store::find_version;
 pub use store::{
     Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, Saved, StatusChange, Store, TagsChange,
     VersionFilter,

@@ -12,7 +12,7 @@ use super::draft::Draft;
 use super::reference::{Reference, Selector, SnippetReference};
 use super::schema::InputSchema;
 use super::store::{
-    Dependent, Lookup, NewVersion, PromptFilter, StatusChange, Store, TagsChange, VersionFilter,
+    Dependent, Lookup, NewVersion, PromptFilter, StatusChange, Store, TagsChange, VersionFilter, find_version,
 };
 use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::{AuditAction, AuditEntry, check_text};
@@ -179,19 +179,8 @@ impl Prompts {
     /// no reference; [`Corrupt`](ErrorKind::Corrupt) for a version that was changed; the backend's errors.
     pub async fn get(&self, reference: impl AsRef<str>) -> Result<Version> {
         let reference: Reference = reference.as_ref().parse()?;
-        let lookups = self
-            .authoring
-            .store
-            .find(&self.tenant, std::slice::from_ref(&reference))
-            .await?;
-        match lookups.into_iter().next() {
-            Some(Lookup::Found(found)) => Ok(Arc::unwrap_or_clone(found.version)),
-            Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, &reference)),
-            None => Err(Error::new(
-                ErrorKind::Backend,
-                "the store answered no reference where one was asked for",
-            )),
-        }
+        let version = find_version(self.authoring.store.as_ref(), &self.tenant, &reference).await?;
+        Ok(Arc::unwrap_or_clone(version))
     }
 
     /// What is known about a prompt of this tenant itself.

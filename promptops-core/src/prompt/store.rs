@@ -8,7 +8,7 @@ use super::content::Content;
 use super::reference::Reference;
 use super::version::{PromptRecord, Status, Version};
 use crate::base::audit::AuditEntry;
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::page::foreign_cursor;
 use crate::base::tenancy::ParentChange;
 use crate::base::{
@@ -268,4 +268,24 @@ pub trait Store: Send + Sync {
 
     /// The tenant's parent.
     async fn parent(&self, tenant: &TenantId) -> Result<Option<TenantId>>;
+}
+
+/// The version that one reference leads to.
+///
+/// # Errors
+/// [`NotFound`](crate::base::ErrorKind::NotFound) saying what is missing; the backend's errors.
+pub(crate) async fn find_version(
+    store: &dyn Store,
+    tenant: &TenantId,
+    reference: &Reference,
+) -> Result<Arc<Version>> {
+    let lookups = store.find(tenant, std::slice::from_ref(reference)).await?;
+    match lookups.into_iter().next() {
+        Some(Lookup::Found(found)) => Ok(found.version),
+        Some(Lookup::Missing(missing)) => Err(missing.error(tenant, reference)),
+        None => Err(Error::new(
+            ErrorKind::Backend,
+            "the store answered no reference where one was asked for",
+        )),
+    }
 }

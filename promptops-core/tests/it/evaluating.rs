@@ -67,7 +67,7 @@ impl Desk {
             .build();
         let acme = ops.tenant("acme").unwrap();
         let draft = Draft::chat([system("Answer."), user("{{ question }}")]);
-        let version = acme.prompts().save("quiz", draft.by(&ana())).await.unwrap();
+        let version = acme.prompts().save("quiz", draft.by(ana())).await.unwrap();
         let dataset = DatasetDraft::new(entries(count));
         acme.datasets().save("golden", dataset, &ana()).await.unwrap();
         Self { acme, version }
@@ -534,12 +534,12 @@ async fn a_changed_snippet_is_another_evaluation() {
     let desk = Desk::with(30).await;
     let prompts = desk.acme.prompts();
     let save = async |text: &str| {
-        let draft = Draft::text(text).by(&ana()).active();
+        let draft = Draft::text(text).by(ana()).active();
         prompts.save("style", draft).await.unwrap();
     };
     save("Be brief.").await;
     let draft = Draft::chat([system("{% include \"style\" %}"), user("{{ question }}")]);
-    let version = prompts.save("quiz", draft.by(&ana())).await.unwrap();
+    let version = prompts.save("quiz", draft.by(ana())).await.unwrap();
     let evaluations = desk.acme.evaluations();
     let handle = evaluations
         .start(&version, "golden", &exact(&model()), &ana())

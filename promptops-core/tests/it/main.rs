@@ -10,6 +10,7 @@ mod cancelled;
 mod conformance;
 mod evaluating;
 mod faulty;
+mod gates;
 mod golden;
 mod governing;
 mod journey;

@@ -38,6 +38,9 @@ pub struct ChangelogEntry {
     pub message: String,
     /// What it changed; `None` where there is nothing to compare it with.
     pub change: Option<ChangelogChange>,
+    /// What evaluations say of that change, in plain words: see
+    /// [`Evaluations::add_to_changelog`](crate::evaluation::Evaluations::add_to_changelog).
+    pub evaluations: Vec<String>,
 }
 
 /// The size of a change.
@@ -99,6 +102,7 @@ impl Changelog {
                     message: version.message.clone(),
                     change: parent(at, version)
                         .map(|parent| ChangelogChange::between(parent, version, &options)),
+                    evaluations: Vec::new(),
                 })
                 .collect(),
             overall,
@@ -143,6 +147,9 @@ impl fmt::Display for Changelog {
             }
             if let Some(change) = &entry.change {
                 writeln!(f, "\nSince {}: {}.", change.since, change.summary)?;
+            }
+            for words in &entry.evaluations {
+                writeln!(f, "\n{}", quoted(&visible_line(words)))?;
             }
         }
         Ok(())
