@@ -14,6 +14,7 @@ mod governing;
 mod journey;
 mod resolving;
 mod rooms;
+mod schema_suite;
 mod schemas;
 mod scorer_vectors;
 mod scorers;
