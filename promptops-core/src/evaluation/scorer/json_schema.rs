@@ -102,8 +102,8 @@ fn unfenced(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix(FENCE)?.strip_suffix(FENCE)?;
     let (word, body) = inner.split_once('\n')?;
     let is_word = word.trim().chars().all(|c| c.is_ascii_alphanumeric());
-    // A second block would be inside.
-    (is_word && !body.lines().any(|line| line.trim_start().starts_with(FENCE))).then_some(body)
+    // With a second block inside it is no JSON.
+    is_word.then_some(body)
 }
 
 impl fmt::Debug for JsonSchemaMatch {
