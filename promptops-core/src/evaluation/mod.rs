@@ -1,19 +1,24 @@
 //! What is known about a version before it ships: datasets, runs, scores, and the evidence that gates rest on.
 
+pub mod comparison;
 pub mod dataset;
 mod evidence;
 pub mod refusal;
+pub mod report;
+mod rows;
 pub mod run;
 pub mod scorer;
 mod service;
 mod store;
 
+pub use comparison::{Comparison, ComparisonOptions, Verdict};
 pub use dataset::{
     Dataset, DatasetDraft, DatasetHasher, DatasetReference, DatasetStore, Datasets, Entry, NewDataset,
     SavedDataset,
 };
 pub use evidence::{Evidence, EvidenceRecord};
-pub use run::{EntryResult, Run, RunState};
+pub use report::{Report, ReportOptions};
+pub use run::{EntryResult, Evaluation, Progress, Run, RunHandle, RunState};
 pub use scorer::{Criterion, JudgeStanding, Score, Scorer, ScorerInput};
-pub use service::Evaluations;
+pub use service::{Evaluating, Evaluations};
 pub use store::EvaluationStore;

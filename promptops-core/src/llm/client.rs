@@ -83,3 +83,43 @@ impl<E: Embedder + ?Sized> Embedder for Arc<E> {
         (**self).embed(texts).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Lengths;
+
+    #[async_trait]
+    impl Embedder for Lengths {
+        fn provider(&self) -> &str {
+            "lengths"
+        }
+
+        fn model(&self) -> &str {
+            "bytes"
+        }
+
+        async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+            Ok(Embeddings {
+                vectors: texts.iter().map(|text| vec![text.len() as f32]).collect(),
+                usage: Usage::default(),
+                model: "bytes".into(),
+            })
+        }
+    }
+
+    async fn embed(embedder: impl Embedder) -> (String, Vec<Vec<f32>>) {
+        let embeddings = embedder.embed(&["a".into(), "bc".into()]).await.unwrap();
+        (
+            format!("{} {}", embedder.provider(), embedder.model()),
+            embeddings.vectors,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_shared_embedder_is_one() {
+        let shared: Arc<dyn Embedder> = Arc::new(Lengths);
+        assert_eq!(embed(shared).await, embed(Lengths).await);
+    }
+}

@@ -7,8 +7,12 @@ use super::stores::Stores;
 use super::tenant::Tenant;
 use crate::base::error::Result;
 use crate::base::feed::Follower;
-use crate::base::{Clock, EnvironmentName, EventBus, LocalBus, Spawn, SystemClock, TenantId, TokioSpawn};
+use crate::base::{
+    Clock, EnvironmentName, EventBus, IdSource, LocalBus, Spawn, SystemClock, TenantId, TimeOrderedIds,
+    TokioSpawn,
+};
 use crate::environment::Governance;
+use crate::evaluation::Evaluating;
 use crate::prompt::{Authoring, Tenants};
 use crate::render::{Compiler, RenderLimits, SnippetLimits, SnippetResolver, StoreSnippets};
 use crate::resolve::{CacheStats, ResolveSettings, Resolver};
@@ -22,6 +26,7 @@ pub(super) struct Wiring {
     pub(super) stores: Stores,
     pub(super) authoring: Authoring,
     pub(super) governance: Governance,
+    pub(super) evaluating: Evaluating,
     pub(super) resolver: Resolver,
     pub(super) events: Arc<dyn EventBus>,
     pub(super) clock: Arc<dyn Clock>,
@@ -34,6 +39,7 @@ impl PromptOps {
         Builder {
             stores: stores.into(),
             clock: None,
+            ids: None,
             spawn: None,
             events: None,
             snippets: None,
@@ -88,6 +94,7 @@ impl fmt::Debug for PromptOps {
 pub struct Builder {
     stores: Stores,
     clock: Option<Arc<dyn Clock>>,
+    ids: Option<Arc<dyn IdSource>>,
     spawn: Option<Arc<dyn Spawn>>,
     events: Option<Arc<dyn EventBus>>,
     snippets: Option<Arc<dyn SnippetResolver>>,
@@ -102,6 +109,12 @@ impl Builder {
     /// Takes time from here. Default: the machine's clocks.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Takes ids of runs and the like from here. Default: [`TimeOrderedIds`].
+    pub fn ids(mut self, ids: Arc<dyn IdSource>) -> Self {
+        self.ids = Some(ids);
         self
     }
 
@@ -199,6 +212,16 @@ impl Builder {
             clock: clock.clone(),
             defaults: defaults.into(),
         };
+        let evaluating = Evaluating {
+            evaluations: stores.evaluations.clone(),
+            datasets: stores.datasets.clone(),
+            completions: stores.completions.clone(),
+            prompts: stores.prompts.clone(),
+            compiler: compiler.clone(),
+            spawn: spawn.clone(),
+            clock: clock.clone(),
+            ids: self.ids.unwrap_or_else(|| Arc::new(TimeOrderedIds)),
+        };
         let resolver = Resolver::new(
             stores.prompts.clone(),
             compiler,
@@ -214,6 +237,7 @@ impl Builder {
             stores,
             authoring,
             governance,
+            evaluating,
             resolver,
             events,
             clock,

@@ -62,14 +62,10 @@ impl Tenant {
         )
     }
 
-    /// Evidence from evaluations.
+    /// Evaluating: runs, reports, comparisons, evidence.
     #[must_use]
     pub fn evaluations(&self) -> Evaluations {
-        Evaluations::new(
-            self.ops.0.stores.evaluations.clone(),
-            self.ops.0.clock.clone(),
-            self.id.clone(),
-        )
+        Evaluations::new(self.ops.0.evaluating.clone(), self.id.clone())
     }
 
     /// The audit log.

@@ -23,6 +23,12 @@ impl Interval {
         self.low <= value && value <= self.high
     }
 
+    /// The part of it that lies between two bounds; `None` when none of it does.
+    #[must_use]
+    pub fn within(&self, low: f64, high: f64) -> Option<Self> {
+        Self::new(self.low.max(low), self.high.min(high))
+    }
+
     /// From end to end.
     #[must_use]
     pub fn width(&self) -> f64 {

@@ -5,7 +5,7 @@
 //! | give a rate with what is known of it | [`wilson`] |
 //! | give a mean with what is known of it | [`mean_interval`], [`clustered_mean_interval`] |
 //! | the same for any other figure | [`bootstrap`], [`bootstrap_clustered`], [`bootstrap_mean`] |
-//! | compare two runs on the same entries | [`mcnemar`], [`sign_flip`], [`sign_flip_clustered`] |
+//! | compare two runs on the same entries | [`mcnemar`], [`matched_difference`], [`sign_flip`], [`sign_flip_clustered`] |
 //! | say what a comparison could have found | [`MeanEstimate::minimum_detectable_effect`] |
 //! | sum up repeats | [`pass_hat_k`], [`pass_at_k`] |
 //! | hold a judge against people | [`spearman`], [`weighted_kappa`], [`mean_absolute_error`], [`best_constant`] |
@@ -36,7 +36,9 @@ pub use agreement::{
 pub use bootstrap::{bootstrap, bootstrap_clustered, bootstrap_mean};
 pub use interval::{Confidence, Interval};
 pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval};
-pub use paired::{PermutationMethod, PermutationTest, mcnemar, sign_flip, sign_flip_clustered};
+pub use paired::{
+    PermutationMethod, PermutationTest, matched_difference, mcnemar, sign_flip, sign_flip_clustered,
+};
 pub use quantile::Sample;
 pub use random::Random;
 pub use rates::{pass_at_k, pass_hat_k, wilson};

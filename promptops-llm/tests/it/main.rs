@@ -6,4 +6,10 @@
 
 mod support;
 
+mod breaker;
+mod cache;
+mod cassette;
+mod layers;
+mod limit;
+mod meter;
 mod retry;
