@@ -16,6 +16,7 @@ mod governing;
 mod journey;
 mod resolving;
 mod rooms;
+mod schema_suite;
 mod schemas;
 mod scorer_vectors;
 mod scorers;

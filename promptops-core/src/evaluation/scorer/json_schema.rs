@@ -11,6 +11,9 @@ use super::{Score, Scorer, ScorerInput};
 use crate::base::error::{Result, invalid};
 use crate::prompt::{Findings, JsonSchema};
 
+/// Most problems that a reason lists.
+const MAX_LISTED: usize = 3;
+
 /// 1 when the output is JSON that fits the schema, else 0.
 ///
 /// The schema is one of JSON Schema 2020-12, or of the draft that its `$schema` names (draft-07, 2019-09). Only
@@ -71,10 +74,17 @@ impl Scorer for JsonSchemaMatch {
         };
         match self.compiled.check(&value) {
             Findings::Fits => Ok(Score::pass(true, "the output fits the schema")),
-            Findings::Problems(problems) => Ok(Score::pass(
-                false,
-                format!("the output does not fit the schema: {}", problems.join("; ")),
-            )),
+            Findings::Problems(mut problems) => {
+                if problems.len() > MAX_LISTED {
+                    problems.truncate(MAX_LISTED);
+                    problems.push("and more".into());
+                }
+                let problems = problems.join("; ");
+                Ok(Score::pass(
+                    false,
+                    format!("the output does not fit the schema: {problems}"),
+                ))
+            }
             Findings::Unlisted => Ok(Score::pass(
                 false,
                 "the output does not fit the schema, and is too large to tell where",
@@ -92,8 +102,8 @@ fn unfenced(text: &str) -> Option<&str> {
     let inner = text.trim().strip_prefix(FENCE)?.strip_suffix(FENCE)?;
     let (word, body) = inner.split_once('\n')?;
     let is_word = word.trim().chars().all(|c| c.is_ascii_alphanumeric());
-    // A second block would be inside.
-    (is_word && !body.lines().any(|line| line.trim_start().starts_with(FENCE))).then_some(body)
+    // With a second block inside it is no JSON.
+    is_word.then_some(body)
 }
 
 impl fmt::Debug for JsonSchemaMatch {
