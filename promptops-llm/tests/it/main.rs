@@ -1,0 +1,13 @@
+//! Integration tests of the models, over real HTTP on the loopback interface.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests, which clippy.toml cannot know"
+)]
+
+mod adapters;
+mod blueprints;
+mod fixtures;
+mod round_trip;
+mod server;
+mod wire;
