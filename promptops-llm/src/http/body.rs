@@ -112,15 +112,21 @@ pub(super) fn silent(errors: Errors<'_>, idle: Duration) -> LlmError {
 fn cut_short(errors: Errors<'_>, error: reqwest::Error) -> LlmError {
     let error = error.without_url();
     let by = io_error(&error).map(io::Error::kind);
-    match by {
-        Some(io::ErrorKind::UnexpectedEof) | None => {
-            errors.malformed("the answer broke off before its end; ask again")
-        }
-        Some(_) => LlmError::new(
+    let broken = [
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::BrokenPipe,
+        io::ErrorKind::NotConnected,
+        io::ErrorKind::TimedOut,
+    ];
+    if by.is_some_and(|kind| broken.contains(&kind)) {
+        LlmError::new(
             LlmErrorKind::Network,
             errors.0,
             "the connection broke within the answer; ask again",
-        ),
+        )
+    } else {
+        errors.malformed("the answer broke off before its end; ask again")
     }
     .caused_by(error)
 }

@@ -8,6 +8,9 @@ const LONGEST: usize = 500;
 /// Shorter secrets are no keys, and words of the text would be taken for them.
 const SHORTEST_SECRET: usize = 8;
 
+/// Less of a secret tells nothing.
+const SHORTEST_HALF: usize = 4;
+
 /// Knows what must not be shown.
 #[derive(Clone, Default)]
 pub(super) struct Scrub(Vec<SecretString>);
@@ -36,6 +39,9 @@ impl Scrub {
             if text.contains(secret.expose_secret()) {
                 text = text.replace(secret.expose_secret(), "[key]");
             }
+            if text.contains('…') {
+                text = without_halves(text, secret.expose_secret());
+            }
         }
         let mut text: String = text
             .chars()
@@ -51,6 +57,22 @@ impl Scrub {
         }
         text.trim().to_owned()
     }
+}
+
+/// A text that somebody else cut may have the beginning of a secret at its cut.
+fn without_halves(text: String, secret: &str) -> String {
+    let ends = (SHORTEST_HALF..secret.len())
+        .rev()
+        .filter_map(|end| secret.get(..end));
+    for half in ends {
+        for cut in ["…", "\"…"] {
+            let cut_off = format!("{half}{cut}");
+            if text.contains(&cut_off) {
+                return text.replace(&cut_off, &format!("[key]{cut}"));
+            }
+        }
+    }
+    text
 }
 
 /// Characters that change how a line is read without being seen.
@@ -75,6 +97,9 @@ mod tests {
             scrub.clean("Bearer sk-0123456789,\r\nshort\u{202e}"),
             "Bearer [key],  short"
         );
+        assert_eq!(scrub.clean("you sent sk-0123…; no"), "you sent [key]…; no");
+        assert_eq!(scrub.clean("code \"sk-012345678\"…"), "code \"[key]\"…");
+        assert_eq!(scrub.clean("sk-… and so on…"), "sk-… and so on…");
         assert!(scrub.clean(&"ä".repeat(400)).len() <= LONGEST);
     }
 }

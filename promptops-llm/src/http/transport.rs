@@ -121,16 +121,17 @@ impl Address {
 }
 
 /// A provider's answer.
-pub(crate) struct Answer {
-    pub(crate) body: Value,
+pub(crate) struct Answer<'a> {
+    transport: &'a Transport,
+    body: Value,
     request_id: Option<String>,
 }
 
-impl Answer {
-    /// Reads the body; an error names the request.
+impl Answer<'_> {
+    /// Reads the body. An error names the request, and repeats no key even where the body does.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Value) -> Result<T, LlmError>) -> Result<T, LlmError> {
         read(&self.body).map_err(|error| {
-            let error = error.with_status(200);
+            let error = self.transport.scrubbed(error).with_status(200);
             match &self.request_id {
                 Some(id) => error.with_request_id(id.clone()),
                 None => error,
@@ -213,7 +214,7 @@ impl Transport {
         url: Url,
         body: &Value,
         collector: Option<&mut dyn Collect>,
-    ) -> Result<Answer, LlmError> {
+    ) -> Result<Answer<'_>, LlmError> {
         let limit = self.options.request_timeout;
         match tokio::time::timeout(limit, self.exchange(url, body, collector)).await {
             Ok(answer) => answer,
@@ -230,7 +231,7 @@ impl Transport {
         url: Url,
         body: &Value,
         collector: Option<&mut dyn Collect>,
-    ) -> Result<Answer, LlmError> {
+    ) -> Result<Answer<'_>, LlmError> {
         let errors = Errors(&self.provider);
         let body = serde_json::to_vec(body)
             .map_err(|e| errors.invalid("the request has no JSON form").caused_by(e))?;
@@ -265,7 +266,11 @@ impl Transport {
             Err(self.failure(response).await)
         };
         match answer {
-            Ok(body) => Ok(Answer { body, request_id }),
+            Ok(body) => Ok(Answer {
+                transport: self,
+                body,
+                request_id,
+            }),
             Err(error) => {
                 let error = error.with_status(status.as_u16());
                 Err(match request_id {

@@ -7,6 +7,9 @@
 
 mod adapters;
 mod blueprints;
+mod clients;
+mod embedding;
+mod faults;
 mod fixtures;
 mod round_trip;
 mod server;

@@ -105,8 +105,9 @@ fn check(
             return Ok(false);
         }
     };
-    // The last of the extra keys are odd on purpose.
-    let odd = blueprint.settings.extra.contains_key("odd");
+    // What is passed on untouched may be unknown to the provider.
+    let odd = ["odd", "n", "temperature", "tools"];
+    let odd = odd.iter().any(|key| blueprint.settings.extra.contains_key(*key));
     let mut described = body.clone();
     // The description is OpenAI's, where the address does not say the model.
     if adapter.provider() == "azure_openai" && described.get("model").is_none() {

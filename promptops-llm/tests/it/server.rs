@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ impl Request {
 pub struct Server {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<Request>>>,
+    open: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -73,7 +75,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&requests);
+        let open = Arc::new(AtomicUsize::new(0));
+        let (kept, opened) = (Arc::clone(&requests), Arc::clone(&open));
         let scripts = Arc::new(scripts);
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
@@ -81,16 +84,19 @@ impl Server {
                 let Ok((stream, _)) = listener.accept().await else {
                     return;
                 };
-                let (kept, scripts) = (Arc::clone(&kept), Arc::clone(&scripts));
+                let (kept, scripts, open) = (Arc::clone(&kept), Arc::clone(&scripts), Arc::clone(&opened));
+                open.fetch_add(1, Ordering::SeqCst);
                 connections.spawn(async move {
                     // A client that goes away is what many tests are about.
                     let _ = serve(stream, connection, &kept, &scripts).await;
+                    open.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         });
         Self {
             address,
             requests,
+            open,
             task,
         }
     }
@@ -110,6 +116,13 @@ impl Server {
 
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until so many connections are open.
+    pub async fn wait_for_open(&self, connections: usize) {
+        while self.open.load(Ordering::SeqCst) != connections {
+            sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The only request there was.

@@ -48,13 +48,14 @@ impl ChatStream {
             for (i, call) in calls.into_iter().flatten().enumerate() {
                 let index = call.get("index").and_then(Value::as_u64).unwrap_or(i as u64);
                 let kept = self.calls.entry(index).or_default();
-                for (text, pointer) in [
-                    (&mut kept.id, "/id"),
-                    (&mut kept.name, "/function/name"),
-                    (&mut kept.arguments, "/function/arguments"),
-                ] {
-                    text.push_str(call.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
+                let text = |pointer| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                // Some servers repeat the names with every piece.
+                for (name, pointer) in [(&mut kept.id, "/id"), (&mut kept.name, "/function/name")] {
+                    if name.is_empty() {
+                        text(pointer).clone_into(name);
+                    }
                 }
+                kept.arguments.push_str(text("/function/arguments"));
             }
         }
         if let Some(finish) = choice.get("finish_reason").filter(|finish| !finish.is_null()) {
