@@ -27,7 +27,7 @@ use crate::errors::{Errors, quoted};
 const LONGEST_ERROR: usize = 64 << 10;
 
 /// How long the reading of an error's body may take.
-const ERROR_TIME: Duration = Duration::from_secs(5);
+const ERROR_TIME: Duration = Duration::from_secs(2);
 
 const AGENT: &str = concat!("promptops/", env!("CARGO_PKG_VERSION"));
 
@@ -471,7 +471,7 @@ fn unsent(errors: Errors<'_>, error: reqwest::Error) -> LlmError {
     } else if error.is_connect() {
         (
             LlmErrorKind::Network,
-            "no connection; check the base URL, the network and its proxies",
+            "no connection; check the base URL, the network, its proxies and certificates",
         )
     } else {
         (

@@ -39,12 +39,12 @@ impl Fault {
         self
     }
 
-    fn is_final(mut self) -> Self {
+    fn finally(mut self) -> Self {
         self.retryable = false;
         self
     }
 
-    fn is_repeated(mut self) -> Self {
+    fn repeated(mut self) -> Self {
         self.retryable = true;
         self
     }
@@ -147,14 +147,14 @@ fn statuses() -> Vec<Fault> {
             RateLimit,
             "",
         )
-        .is_final(),
+        .finally(),
         fault(
             "400 retry",
             with_header(400, "x-should-retry", "true"),
             InvalidRequest,
             "",
         )
-        .is_repeated(),
+        .repeated(),
         fault("408", failing(408, "{}"), Overloaded, "later"),
         fault("409", failing(409, "{}"), Overloaded, "later"),
         fault(
@@ -258,14 +258,14 @@ fn answers() -> Vec<Fault> {
             Malformed,
             "larger than",
         )
-        .is_final(),
+        .finally(),
         fault(
             "endless",
             vec![Step::Send(chunked()), Step::Flood(piece)],
             Malformed,
             "larger than 8388608 bytes",
         )
-        .is_final(),
+        .finally(),
         fault(
             "a broken chunk",
             vec![Step::Send(broken_chunk), Step::Close],
@@ -296,7 +296,7 @@ fn answers() -> Vec<Fault> {
             Malformed,
             "gzip",
         )
-        .is_final(),
+        .finally(),
         fault("empty", vec![answer(200, &[JSON], "")], Malformed, "empty"),
         fault("204", vec![Step::Send(head(204, &[]))], Malformed, "empty"),
         fault("{}", vec![answer(200, &[JSON], "{}")], Malformed, ""),
@@ -312,6 +312,12 @@ fn answers() -> Vec<Fault> {
             vec![json_answer(&echo)],
             LlmErrorKind::Overloaded,
             "[key]",
+        ),
+        fault(
+            "a key at the cut",
+            vec![json_answer(&cut)],
+            LlmErrorKind::Overloaded,
+            "x[key]",
         ),
         fault(
             "redirected",
@@ -664,4 +670,55 @@ async fn a_request_that_is_dropped_is_given_up() {
     client.complete(&request).await.unwrap();
     let connections: Vec<_> = server.requests().iter().map(|r| r.connection).collect();
     assert_eq!(connections, [0, 1]);
+}
+
+#[tokio::test]
+async fn an_answer_that_fails_within_repeats_no_key() {
+    let text = format!("you sent {KEY}");
+    let mut failed = crate::fixtures::responses_response();
+    failed["status"] = "failed".into();
+    failed["error"] = json!({"code": "server_error", "message": text});
+    let mut odd = crate::fixtures::responses_response();
+    odd["output"][0]["type"] = text.clone().into();
+    let server = Server::start(vec![vec![json_answer(&failed)], vec![json_answer(&odd)]]).await;
+    let client = openai(&server).responses().build().unwrap();
+    for kind in [LlmErrorKind::Overloaded, LlmErrorKind::Unsupported] {
+        let error = client.complete(&hello()).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains("you sent [key]"), "{error}");
+        scan("within", &error);
+    }
+    let server = Server::always(vec![json_answer(&anthropic_error("overloaded_error", &text))]).await;
+    let client = anthropic(&server).build().unwrap();
+    let error = client.complete(&hello()).await.unwrap_err();
+    assert_eq!(error.kind(), LlmErrorKind::Overloaded, "{error}");
+    scan("within", &error);
+}
+
+#[tokio::test]
+async fn tls_works_without_a_provider_of_the_process_and_refuses_what_is_none() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut first = [0; 5];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut first)
+            .await
+            .unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 x\r\n\r\n")
+            .await
+            .unwrap();
+        first
+    });
+    match OpenAi::builder().key(KEY).base_url(address).http(http()).build() {
+        Ok(client) => {
+            let error = client.complete(&hello()).await.unwrap_err();
+            assert_eq!(error.kind(), LlmErrorKind::Network, "{error}");
+            // A handshake of TLS 1.0 or later, and not a request.
+            assert_eq!(server.await.unwrap()[..2], [22, 3]);
+            scan("tls", &error);
+        }
+        // A machine without root certificates says so.
+        Err(error) => assert!(error.message().contains("root certificates"), "{error}"),
+    }
 }
