@@ -1,0 +1,14 @@
+//! One exchange over HTTP: bounded, timed, and without a word of the key.
+
+mod body;
+pub(crate) mod classify;
+mod header;
+mod options;
+mod scrub;
+mod sse;
+mod tls;
+mod transport;
+
+pub use options::HttpOptions;
+pub(crate) use sse::{Collect, Event};
+pub(crate) use transport::{Address, Auth, Transport};
