@@ -5,11 +5,14 @@ SELECT pg_advisory_xact_lock(7239811400218763113);
 GRANT USAGE ON SCHEMA promptops TO {role};
 GRANT SELECT ON promptops.schema_version TO {role};
 GRANT SELECT, INSERT ON promptops.version, promptops.include, promptops.history, promptops.approval,
-    promptops.evidence, promptops.audit TO {role};
+    promptops.evidence, promptops.audit, promptops.dataset_version, promptops.dataset_entry, promptops.result TO {role};
 GRANT UPDATE (status) ON promptops.version TO {role};
 GRANT SELECT, INSERT, UPDATE ON promptops.tenant, promptops.prompt, promptops.pointer, promptops.metrics,
-    promptops.audit_head TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON promptops.policy, promptops.prompt_tag TO {role};
+    promptops.audit_head, promptops.dataset TO {role};
+GRANT SELECT, INSERT, UPDATE (status, state, next_task, results) ON promptops.run TO {role};
+GRANT SELECT, INSERT, DELETE ON promptops.completion TO {role};
+GRANT USAGE ON SEQUENCE promptops.entry_list TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON promptops.policy, promptops.prompt_tag, promptops.lease TO {role};
 GRANT INSERT ON promptops.change TO {role};
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA promptops TO {role};
 -- The trigger fires without it. Who may use it on a table of their own could give changes other positions.

@@ -122,6 +122,14 @@ impl Transaction {
         Ok(self.rows(sql, bind).await?.into_iter().next())
     }
 
+    /// Undoes the work.
+    pub(crate) async fn undo(mut self) {
+        let timeout = self.connection.statement_timeout;
+        let end = AssertSqlSafe("ROLLBACK").into_sql_str();
+        // An error is nobody's concern: closing the connection undoes it too.
+        self.connection.in_transaction = self.connection.batch(end, timeout).await.is_err();
+    }
+
     /// Commits when the work succeeded, and undoes it when it failed.
     pub(crate) async fn finish<T>(mut self, result: error::Result<T>) -> Result<T> {
         let end = match &result {

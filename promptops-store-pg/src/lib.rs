@@ -20,7 +20,8 @@
 //! |---|---|
 //! | `backend.rs`, `connection.rs`, `options.rs` | the handle, a connection with its limits, settings |
 //! | `schema.rs` | migrations, up and down, and what a role is granted |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `environment.rs`, `observation.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `observation.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `evaluation/` | evidence, runs, the work on them, results |
 //! | `prompt/rows.rs`, `environment/rows.rs` | rows, and what they are in core |
 //! | `feed.rs` | following the change log |
 //! | `error.rs` | what PostgreSQL's errors mean in core |
@@ -49,11 +50,13 @@
 //! superusers are not bound (the policies are enabled and not forced), so that backups work as usual. Grant again after
 //! each migration.
 //!
-//! What must never change (versions, history, approvals, evidence, the audit log) is refused by triggers to every role.
+//! What must never change (versions, history, approvals, evidence, datasets, results, the audit log) is refused by triggers to every role.
 
 mod audit;
 mod backend;
+mod completion;
 mod connection;
+mod dataset;
 mod environment;
 mod error;
 mod evaluation;

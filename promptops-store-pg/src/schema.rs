@@ -23,10 +23,11 @@ macro_rules! migration {
 }
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     migration!("0001_tables"),
     migration!("0002_operations"),
     migration!("0003_row_security"),
+    migration!("0004_evaluation"),
 ];
 
 /// The version that this release works with.

@@ -1,56 +1,30 @@
-//! Evidence.
+//! Runs, their results, and evidence.
+
+pub(crate) mod evidence;
+pub(crate) mod result;
+pub(crate) mod run;
+pub(crate) mod work;
 
 use async_trait::async_trait;
 use promptops_core::Result;
-use promptops_core::base::{ClosureHash, DatasetName, PromptName, TenantId};
-use promptops_core::evaluation::{EvaluationStore, Evidence, EvidenceRecord, refusal};
-use rusqlite::OptionalExtension;
+use promptops_core::base::audit::AuditEntry;
+use promptops_core::base::stored::to_json;
+use promptops_core::base::{
+    ClosureHash, DatasetName, Page, PageRequest, PromptName, RunId, TenantId, Timestamp, VersionNumber,
+};
+use promptops_core::evaluation::run::{Claim, Claimed, Recorded, ResultBatch, RunChange, RunFilter};
+use promptops_core::evaluation::{EntryResult, EvaluationStore, Evidence, EvidenceRecord, Run};
 
 use crate::backend::{Durability, SqliteBackend};
-use crate::{audit, tenancy};
-use promptops_core::base::stored::{integer, unsigned};
-
-statements! {
-    RUN_EXISTS = "SELECT EXISTS (SELECT 1 FROM promptops_evidence
-        WHERE tenant = ?1 AND prompt = ?2 AND closure_hash = ?3 AND dataset = ?4 AND run = ?5)";
-    ADD = "INSERT INTO promptops_evidence (tenant, prompt, closure_hash, dataset, run, dataset_version, entries,
-            passed, recorded_by_id, recorded_by_role, recorded_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-    LATEST = "SELECT e.dataset_version, e.run, e.entries, e.passed FROM promptops_evidence e
-        WHERE e.tenant = ?1 AND e.prompt = ?2 AND e.closure_hash = ?3 AND e.dataset = ?4
-        ORDER BY e.id DESC LIMIT 1";
-}
+use crate::{audit, error, tenancy};
 
 #[async_trait]
 impl EvaluationStore for SqliteBackend {
     async fn record_evidence(&self, record: EvidenceRecord) -> Result<()> {
         self.write(Durability::Machine, move |tx| {
             let tenant = tenancy::ensure_tenant(tx, &record.tenant)?;
-            let evidence = &record.evidence;
-            let prompt = evidence.prompt.as_str();
-            let closure_hash = evidence.closure_hash.as_bytes();
-            let dataset = evidence.dataset.as_str();
-            let exists: bool = tx
-                .prepare_cached(RUN_EXISTS)?
-                .query_row((tenant, prompt, closure_hash, dataset, &evidence.run), |row| {
-                    row.get(0)
-                })?;
-            if exists {
-                return Err(refusal::run_on_record(evidence).into());
-            }
-            tx.prepare_cached(ADD)?.execute((
-                tenant,
-                prompt,
-                closure_hash,
-                dataset,
-                &evidence.run,
-                evidence.dataset_version,
-                integer(evidence.entries)?,
-                integer(evidence.passed)?,
-                &record.recorded_by.id,
-                record.recorded_by.role.as_str(),
-                record.recorded_at.timestamp_micros(),
-            ))?;
+            let (by, at) = (&record.recorded_by, record.recorded_at);
+            evidence::add(tx, tenant, &record.evidence, by, at)?;
             audit::append(tx, record.audit)
         })
         .await
@@ -62,6 +36,7 @@ impl EvaluationStore for SqliteBackend {
         prompt: &PromptName,
         closure_hash: &ClosureHash,
         dataset: &DatasetName,
+        version: Option<VersionNumber>,
     ) -> Result<Option<Evidence>> {
         let (tenant, prompt) = (tenant.clone(), prompt.clone());
         let (closure_hash, dataset) = (*closure_hash, dataset.clone());
@@ -70,25 +45,100 @@ impl EvaluationStore for SqliteBackend {
             let Some(tenant) = tenancy::tenant(connection, &tenant)? else {
                 return Ok(None);
             };
-            let row = connection
-                .prepare_cached(LATEST)?
-                .query_row(
-                    (tenant, prompt.as_str(), closure_hash.as_bytes(), dataset.as_str()),
-                    |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-                )
-                .optional()?;
-            let Some((dataset_version, run, entries, passed)) = row else {
-                return Ok(None);
-            };
-            Ok(Some(Evidence {
-                prompt,
-                closure_hash,
-                dataset,
-                dataset_version,
-                run,
-                entries: unsigned("number of entries", entries)?,
-                passed: unsigned("number of entries", passed)?,
-            }))
+            evidence::latest(connection, tenant, prompt, closure_hash, dataset, version)
+        })
+        .await
+    }
+
+    async fn create_run(&self, tenant: &TenantId, run: Run, audit: AuditEntry) -> Result<()> {
+        let tenant = tenant.clone();
+        self.write(Durability::Machine, move |tx| {
+            run::create(tx, &tenant, &run)?;
+            audit::append(tx, audit)
+        })
+        .await
+    }
+
+    async fn run(&self, tenant: &TenantId, id: &RunId) -> Result<Run> {
+        let (tenant, id) = (tenant.clone(), id.clone());
+        self.read(move |connection| Ok(run::find(connection, &tenant, &id)?.1))
+            .await
+    }
+
+    async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>> {
+        let before = page.number_cursor()?;
+        let (tenant, filter, limit) = (tenant.clone(), filter.clone(), page.limit());
+        self.read(move |connection| run::list(connection, &tenant, &filter, before, limit))
+            .await
+    }
+
+    async fn claim_tasks(&self, claim: Claim) -> Result<Claimed> {
+        let given = self
+            .write(Durability::Process, move |tx| work::claim(tx, &claim))
+            .await?;
+        if given.tasks.is_empty() {
+            return given.into_claimed(Vec::new());
+        }
+        // Entries never change: a reader brings them, while the writer goes on.
+        self.read(move |connection| {
+            let entries = given.entries(connection)?;
+            Ok(given.into_claimed(entries)?)
+        })
+        .await
+    }
+
+    async fn renew_leases(
+        &self,
+        tenant: &TenantId,
+        run: &RunId,
+        worker: &str,
+        until: Timestamp,
+    ) -> Result<u64> {
+        let (tenant, run, worker) = (tenant.clone(), run.clone(), worker.to_owned());
+        self.write(Durability::Process, move |tx| {
+            work::renew(tx, &tenant, &run, &worker, until)
+        })
+        .await
+    }
+
+    async fn release_tasks(&self, tenant: &TenantId, run: &RunId, worker: &str) -> Result<()> {
+        let (tenant, run, worker) = (tenant.clone(), run.clone(), worker.to_owned());
+        self.write(Durability::Process, move |tx| {
+            work::release(tx, &tenant, &run, &worker)
+        })
+        .await
+    }
+
+    async fn record_results(&self, batch: ResultBatch) -> Result<Recorded> {
+        let texts = batch.results.iter().map(|result| to_json("result", result));
+        let texts = texts.collect::<Result<Vec<_>>>()?;
+        // What a crash of the machine takes is asked again: not worth an fsync for each batch.
+        self.write(Durability::Process, move |tx| result::record(tx, &batch, &texts))
+            .await
+    }
+
+    async fn results(&self, tenant: &TenantId, run: &RunId, page: &PageRequest) -> Result<Page<EntryResult>> {
+        let after = page.number_cursor()?;
+        let (tenant, run, limit) = (tenant.clone(), run.clone(), page.limit());
+        self.read(move |connection| {
+            let id = run::id(connection, &tenant, &run)?;
+            result::page(connection, id, after, limit)
+        })
+        .await
+    }
+
+    async fn count_results(&self, tenant: &TenantId, run: &RunId) -> Result<u64> {
+        let (tenant, run) = (tenant.clone(), run.clone());
+        self.read(move |connection| {
+            let id = run::id(connection, &tenant, &run)?;
+            result::count(connection, id)
+        })
+        .await
+    }
+
+    async fn change_run(&self, change: RunChange) -> Result<Run> {
+        self.write(Durability::Machine, move |tx| -> error::Result<Run> {
+            run::change(tx, change)
         })
         .await
     }

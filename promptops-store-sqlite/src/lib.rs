@@ -24,14 +24,16 @@
 //! |---|---|
 //! | `backend.rs`, `options.rs` | the handle, its threads and settings |
 //! | `schema.rs` | connections and migrations |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `environment.rs`, `observation.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `observation.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `evaluation/` | evidence, runs, the work on them, results |
 //! | `prompt/rows.rs`, `environment/rows.rs` | their rows, and what these are in core |
 //! | `feed.rs` | the change log, and the thread that watches it |
 //! | `error.rs` | what SQLite's errors mean in core |
 //! | `statements.rs` | the list that each file keeps of its statements |
 //!
-//! **Durability.** Everything but feedback is on disk (`synchronous = FULL`) when a call returns. Feedback survives a
-//! crash of the process; a crash of the machine may lose the last of it.
+//! **Durability.** Everything is on disk (`synchronous = FULL`) when a call returns, but for feedback, results of entries and
+//! kept answers of models: these survive a crash of the process; a crash of the machine may lose the last of them, and a
+//! run then asks the entries again whose results are lost.
 //!
 //! **Several processes** on one machine may open one file. Each hears of what the others change within a few
 //! milliseconds ([`SqliteOptions::poll_interval`]), and catches up when it was stopped for a while. A file on a network drive cannot be used: the write-ahead
@@ -41,6 +43,8 @@
 mod statements;
 mod audit;
 mod backend;
+mod completion;
+mod dataset;
 mod environment;
 mod error;
 mod evaluation;

@@ -2,7 +2,10 @@
 
 use rusqlite::Connection;
 
-use crate::{audit, environment, evaluation, feed, lookup, observation, options, prompt, schema, tenancy};
+use crate::{
+    audit, completion, dataset, environment, evaluation, feed, lookup, observation, options, prompt, schema,
+    tenancy,
+};
 
 fn plan(connection: &Connection, sql: &str) -> String {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
@@ -17,8 +20,13 @@ fn every_statement_goes_by_an_index() {
     let connection = schema::open_writer(&dir.path().join("plans.db"), &options).unwrap();
     let rooms = [
         ("audit", audit::STATEMENTS),
+        ("completion", completion::STATEMENTS),
+        ("dataset", dataset::STATEMENTS),
         ("environment", environment::STATEMENTS),
-        ("evaluation", evaluation::STATEMENTS),
+        ("evaluation::evidence", evaluation::evidence::STATEMENTS),
+        ("evaluation::result", evaluation::result::STATEMENTS),
+        ("evaluation::run", evaluation::run::STATEMENTS),
+        ("evaluation::work", evaluation::work::STATEMENTS),
         ("feed", feed::STATEMENTS),
         ("lookup", lookup::STATEMENTS),
         ("observation", observation::STATEMENTS),
@@ -34,9 +42,15 @@ fn every_statement_goes_by_an_index() {
                 assert!(!line.starts_with("SCAN"), "{room}::{name}: {plan}");
                 assert!(!line.contains("AUTOMATIC"), "{room}::{name}: {plan}");
                 // A foreign key can make an insert search its children.
+                let children = [
+                    "SEARCH promptops_pointer USING PRIMARY KEY (prompt=?)",
+                    "SEARCH promptops_lease USING PRIMARY KEY (run=?)",
+                    "SEARCH promptops_result USING COVERING INDEX sqlite_autoindex_promptops_result_1 (run=?)",
+                    "SEARCH promptops_dataset_version USING COVERING INDEX sqlite_autoindex_promptops_dataset_version_2 \
+                     (dataset=?)",
+                ];
                 assert!(
-                    !sql.starts_with("INSERT")
-                        || line == "SEARCH promptops_pointer USING PRIMARY KEY (prompt=?)",
+                    !sql.starts_with("INSERT") || children.contains(&line),
                     "{room}::{name}: {plan}"
                 );
                 // Policies are few, and listed whole; approvals are those of one slot.
@@ -48,5 +62,5 @@ fn every_statement_goes_by_an_index() {
             }
         }
     }
-    assert!(count > 50, "{count}");
+    assert!(count > 100, "{count}");
 }

@@ -10,13 +10,14 @@ use crate::error::{Failure, Result};
 use crate::options::SqliteOptions;
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_change_log.sql"),
+    include_str!("../migrations/0003_evaluation.sql"),
 ];
 
 /// More than there are statements in this crate, so that none is ever prepared twice on one connection.
-const STATEMENT_CACHE: usize = 128;
+const STATEMENT_CACHE: usize = 256;
 
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {

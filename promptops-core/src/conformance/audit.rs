@@ -39,6 +39,11 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
             (Rollback, "triage@dev"),
             (Approve, "triage@dev"),
             (RecordEvidence, "triage on golden v1"),
+            (SaveDataset, "golden v1"),
+            (StartRun, "run-1"),
+            (StopRun, "run-1"),
+            (ResumeRun, "run-1"),
+            (CompleteRun, "run-1"),
             (SetStatus, "triage v2"),
             (SetParent, "acme"),
         ]
@@ -48,7 +53,7 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
         assert_eq!(record.entry.tenant, desk.tenant);
     }
     let audit = Audit::new(desk.stores.audit.clone(), desk.tenant.clone());
-    assert_eq!(audit.verify().await.unwrap(), 15, "the chain verifies");
+    assert_eq!(audit.verify().await.unwrap(), 20, "the chain verifies");
 }
 
 /// The chain goes on where it ended, after reopening and from another handle.

@@ -1,5 +1,7 @@
 //! What the cases are written with.
 
+mod evaluation;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use crate::prompt::{
     Content, Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, PromptRecord, Reference, Status,
     StatusChange, TagsChange, Version, VersionFilter, closure_hash,
 };
+
+pub(super) use self::evaluation::*;
 
 pub(super) fn tenant_id(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
@@ -553,11 +557,13 @@ impl Desk {
             note(&slots);
             note(&record);
         }
+        text.push_str(&self.evaluated().await);
+        let mut note = |what: &dyn Debug| text.push_str(&format!("{what:#?}\n"));
         note(&self.audit().await);
         text
     }
 
-    /// A bit of everything, with what changes nothing and what fails in between: 15 changes.
+    /// A bit of everything, with what changes nothing and what fails in between: 20 changes.
     pub async fn work(&self) {
         let stores = &self.stores;
         self.save_active("safety", "be kind").await;
@@ -645,6 +651,7 @@ impl Desk {
             ErrorKind::AlreadyExists,
             "a run on record",
         );
+        self.evaluate().await;
         let live = self.set_status("triage", number(1), Status::Archived).await;
         fails(live, ErrorKind::Conflict, "archiving what is live");
         self.set_status("triage", number(2), Status::Archived)

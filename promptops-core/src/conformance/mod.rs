@@ -30,6 +30,8 @@
 )]
 
 pub mod audit;
+pub mod completion;
+pub mod dataset;
 pub mod environment;
 pub mod evaluation;
 pub mod feed;
@@ -175,12 +177,65 @@ macro_rules! __conformance_suite {
                 batch_is_counted_as_a_whole
                 thousands_are_counted_in_one_batch
             }
+            dataset {
+                dataset_reads_back_as_saved
+                saved_datasets_are_on_record
+                dataset_versions_are_numbered_from_one_in_each_dataset
+                saving_the_same_entries_again_changes_nothing
+                racing_saves_of_the_same_entries_make_one_version
+                racing_saves_of_different_entries_get_consecutive_numbers
+                unknown_datasets_are_not_found
+                awkward_entries_are_kept_byte_for_byte
+                thousands_of_entries_are_listed_in_pages
+                datasets_are_listed_in_byte_order_in_pages_of_any_size
+                dataset_versions_and_entries_are_listed_in_pages_of_any_size
+                foreign_cursors_of_datasets_are_invalid
+                datasets_are_each_tenants_own
+            }
             evaluation {
                 evidence_is_kept_as_recorded
                 evidence_recorded_last_counts
+                evidence_on_a_version_is_the_last_on_it
                 recorded_run_already_exists
                 evidence_is_of_its_own_prompt_closure_dataset_and_tenant
                 racing_records_of_one_run_have_one_winner
+                run_is_kept_as_created
+                run_is_refused_for_its_first_reason
+                racing_runs_of_one_id_have_one_winner
+                unknown_runs_are_not_found
+                runs_are_listed_newest_first_in_pages_of_any_size
+                run_filters_hold_together
+                stopped_run_can_be_resumed
+                present_run_state_is_kept_without_a_record
+                illegal_run_states_are_refused
+                run_without_all_results_is_not_completed
+                completed_run_has_its_evidence
+                run_whose_evidence_is_on_record_is_not_completed
+                racing_completions_record_evidence_once
+                racing_stops_and_completions_have_one_winner
+                tasks_are_given_in_the_order_of_their_ordinals
+                no_task_is_held_by_two_workers
+                ended_leases_are_anybodys
+                renewed_leases_hold
+                released_tasks_are_anybodys_at_once
+                only_a_running_run_gives_tasks
+                tasks_with_results_are_not_given
+                racing_workers_get_each_task_once
+                racing_claims_of_ended_leases_share_none
+                runs_have_tasks_of_their_own
+                results_are_kept_as_recorded
+                first_result_stays
+                racing_results_of_one_task_have_one_winner
+                foreign_results_are_invalid
+                stopped_run_takes_what_was_under_way
+                results_are_listed_in_order_in_pages_of_any_size
+                thousands_of_results_are_kept
+            }
+            completion {
+                kept_answer_is_found
+                first_answer_stays
+                answers_are_each_tenants_own
+                forgotten_answers_are_gone
             }
             audit {
                 log_is_empty_before_the_first_change

@@ -4,6 +4,7 @@ use super::Harness;
 use super::fixture::*;
 use crate::base::ErrorKind;
 use crate::environment::Policy;
+use crate::evaluation::run::RunFilter;
 use crate::prompt::{Missing, NewVersion, Status, refusal};
 
 /// A prompt that the tenant does not have is looked up in its parent, with the parent's numbers, hashes, statuses
@@ -345,6 +346,43 @@ pub async fn tenants_are_isolated_in_every_method(harness: &dyn Harness) {
         let hash = closure_of(version);
         assert_eq!(other.metrics("triage", &hash, None).await.usage_count, 0);
         assert_eq!(other.latest_evidence("triage", &hash, "golden").await, None);
+        assert_eq!(other.latest_evidence_on("triage", "one", "golden", 1).await, None);
+        assert_eq!(other.dataset_versions("golden").await, []);
+        assert_eq!(other.runs(&RunFilter::default()).await, []);
+        assert_eq!(other.completion(1).await, None);
+        assert_eq!(other.forget(1_000).await.unwrap(), 0);
+        let golden = acme.dataset("golden", None).await.unwrap();
+        let kind = ErrorKind::NotFound;
+        fails(
+            other.dataset("golden", None).await,
+            kind,
+            "another tenant's dataset",
+        );
+        fails(
+            other.dataset("golden", Some(1)).await,
+            kind,
+            "another tenant's dataset",
+        );
+        let (datasets, evaluations) = (&other.stores.datasets, &other.stores.evaluations);
+        let result = datasets
+            .entries(&other.tenant, &golden.name, golden.version, &page(1))
+            .await;
+        fails(result, kind, "another tenant's entries");
+        let result = other.create_run(other.new_run("run-1", &golden, 1)).await;
+        fails(result, kind, "a run on another tenant's dataset");
+        let what = "another tenant's run";
+        fails(other.run("run-1").await, kind, what);
+        fails(other.count("run-1").await, kind, what);
+        let result = evaluations
+            .results(&other.tenant, &run_id("run-1"), &page(1))
+            .await;
+        fails(result, kind, what);
+        let claim = other.claim("run-1", "w", 1, at(0), at(1));
+        fails(evaluations.claim_tasks(claim).await, kind, what);
+        fails(other.renew("run-1", "w", 1).await, kind, what);
+        fails(other.release("run-1", "w").await, kind, what);
+        fails(other.record("run-1", results([0])).await, kind, what);
+        fails(other.change_run("run-1", completed()).await, kind, what);
         let result = other.set_status("triage", number(1), Status::Active).await;
         fails(result, ErrorKind::NotFound, "another tenant's version");
         let result = other

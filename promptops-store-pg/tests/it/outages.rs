@@ -210,10 +210,12 @@ async fn a_promotion_with_a_gate_waits_for_the_server_three_times() {
             prompt: version.prompt.clone(),
             closure_hash: resolved.closure_hash(),
             dataset: promptops_core::base::DatasetName::new("golden").unwrap(),
-            dataset_version: 1,
+            dataset_version: promptops_core::base::VersionNumber::FIRST,
             run: format!("run {}", runs.fetch_add(1, Ordering::Relaxed)),
             entries: 10,
             passed: 9,
+            dimensions: Default::default(),
+            judges: Default::default(),
         };
         direct
             .evaluations()

@@ -26,10 +26,12 @@ async fn world() -> Database {
         prompt: v1.prompt.clone(),
         closure_hash: resolved.closure_hash(),
         dataset: promptops_core::base::DatasetName::new("golden").unwrap(),
-        dataset_version: 1,
+        dataset_version: promptops_core::base::VersionNumber::FIRST,
         run: "run".into(),
         entries: 1,
         passed: 1,
+        dimensions: Default::default(),
+        judges: Default::default(),
     };
     tenant
         .evaluations()

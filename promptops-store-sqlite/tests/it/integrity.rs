@@ -2,9 +2,13 @@
 
 use promptops_core::ErrorKind;
 use promptops_core::base::audit::AuditAction;
-use promptops_core::base::{ClosureHash, DatasetName, PageRequest};
+use promptops_core::base::{Actor, ClosureHash, DatasetName, PageRequest, RunId, Timestamp, VersionNumber};
 use promptops_core::environment::{Approval, ApprovalEntry, EnvironmentStore};
-use promptops_core::evaluation::{EvaluationStore, Evidence, EvidenceRecord};
+use promptops_core::evaluation::run::{Claim, Claimed, EvaluatorRecord, Recorded, ResultBatch};
+use promptops_core::evaluation::{
+    DatasetHasher, DatasetStore, Entry, EntryResult, EvaluationStore, Evidence, EvidenceRecord, NewDataset,
+    Run, RunState,
+};
 use promptops_core::prompt::{Store, VersionFilter};
 use promptops_store_sqlite::SqliteBackend;
 
@@ -38,10 +42,12 @@ async fn filled(path: &std::path::Path) -> SqliteBackend {
         prompt: version.prompt.clone(),
         closure_hash: ClosureHash::from_bytes([7; 32]),
         dataset: DatasetName::new("golden").unwrap(),
-        dataset_version: 1,
+        dataset_version: VersionNumber::FIRST,
         run: "r1".into(),
         entries: 2,
         passed: 1,
+        dimensions: [("format".to_owned(), 0.5)].into(),
+        judges: Default::default(),
     };
     let record = EvidenceRecord {
         tenant: acme(),
@@ -54,47 +60,44 @@ async fn filled(path: &std::path::Path) -> SqliteBackend {
     backend
 }
 
+/// That a table with rows in it only grows, but for these of its columns.
+fn only_grows(raw: &rusqlite::Connection, table: &str, but: &[&str]) {
+    let mut statement = raw
+        .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
+        .unwrap();
+    let columns = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
+    let count = || -> i64 {
+        raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+            .unwrap()
+    };
+    assert!(count() > 0, "{table}");
+    let mut attempts = vec![
+        format!("DELETE FROM {table}"),
+        format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"),
+        format!("REPLACE INTO {table} SELECT * FROM {table}"),
+    ];
+    for column in columns.map(Result::unwrap) {
+        if !but.contains(&column.as_str()) {
+            attempts.push(format!("UPDATE {table} SET {column} = {column}"));
+            attempts.push(format!("UPDATE OR REPLACE {table} SET {column} = {column}"));
+        }
+    }
+    for attempt in attempts {
+        let error = raw.execute_batch(&attempt).unwrap_err();
+        assert!(error.to_string().contains("promptops: "), "{attempt}: {error}");
+    }
+    assert!(count() > 0, "{table}");
+}
+
 #[tokio::test]
 async fn the_database_refuses_to_change_what_never_changes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("prompts.db");
     let backend = filled(&path).await;
     let raw = raw(&path);
-    let columns = |table: &str| {
-        let mut statement = raw
-            .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
-            .unwrap();
-        let names = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
-        names.map(Result::unwrap).collect::<Vec<_>>()
-    };
-    for table in [
-        "promptops_version",
-        "promptops_history",
-        "promptops_approval",
-        "promptops_evidence",
-        "promptops_audit",
-    ] {
-        let count = || -> i64 {
-            raw.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
-                .unwrap()
-        };
-        assert!(count() > 0, "{table}");
-        let mut attempts = vec![
-            format!("DELETE FROM {table}"),
-            format!("INSERT OR REPLACE INTO {table} SELECT * FROM {table}"),
-            format!("REPLACE INTO {table} SELECT * FROM {table}"),
-        ];
-        for column in columns(table) {
-            if (table, column.as_str()) != ("promptops_version", "status") {
-                attempts.push(format!("UPDATE {table} SET {column} = {column}"));
-                attempts.push(format!("UPDATE OR REPLACE {table} SET {column} = {column}"));
-            }
-        }
-        for attempt in attempts {
-            let error = raw.execute_batch(&attempt).unwrap_err();
-            assert!(error.to_string().contains("promptops: "), "{attempt}: {error}");
-        }
-        assert!(count() > 0, "{table}");
+    only_grows(&raw, "promptops_version", &["status"]);
+    for table in ["history", "approval", "evidence", "audit"] {
+        only_grows(&raw, &format!("promptops_{table}"), &[]);
     }
     for attempt in [
         // The same semver under another number, and the same row under another number.
@@ -113,6 +116,163 @@ async fn the_database_refuses_to_change_what_never_changes() {
     raw.execute_batch("UPDATE promptops_version SET status = 'active'")
         .unwrap();
     assert_eq!(audit_log(&backend).verify().await.unwrap(), 4);
+}
+
+/// A database with a dataset of two entries, and a run with a result.
+async fn evaluated(path: &std::path::Path) -> SqliteBackend {
+    let backend = SqliteBackend::open(path).await.unwrap();
+    let entries = ["a", "b"].map(|id| Entry::new(id, serde_json::Map::new()));
+    let mut hasher = DatasetHasher::new();
+    entries.iter().for_each(|entry| hasher.add(entry));
+    let by = Actor::owner("ana");
+    let new = NewDataset {
+        tenant: acme(),
+        name: DatasetName::new("golden").unwrap(),
+        hash: hasher.finish(),
+        entries: std::sync::Arc::new(entries.into()),
+        prompt: None,
+        metadata: serde_json::Map::new(),
+        message: String::new(),
+        created_by: by.clone(),
+        created_at: Timestamp::default(),
+        audit: audit(AuditAction::SaveDataset, ""),
+    };
+    let golden = backend.save_dataset(new).await.unwrap().dataset;
+    let run = Run {
+        id: run(),
+        prompt: name("p"),
+        version: VersionNumber::FIRST,
+        closure_hash: ClosureHash::from_bytes([7; 32]),
+        dataset: golden.name,
+        dataset_version: golden.version,
+        entries: golden.entries,
+        evaluator: EvaluatorRecord {
+            provider: "p".into(),
+            model: "m".into(),
+            repeats: 1,
+            criteria: Vec::new(),
+        },
+        state: RunState::Running,
+        started_by: by,
+        started_at: Timestamp::default(),
+    };
+    let entry = audit(AuditAction::StartRun, "run-1");
+    backend.create_run(&acme(), run, entry).await.unwrap();
+    claim(&backend).await.unwrap();
+    record(&backend, 0, "a").await.unwrap();
+    backend
+}
+
+fn run() -> RunId {
+    RunId::new("run-1").unwrap()
+}
+
+async fn claim(backend: &SqliteBackend) -> promptops_core::Result<Claimed> {
+    let claim = Claim {
+        tenant: acme(),
+        run: run(),
+        worker: "w".into(),
+        limit: 9,
+        now: Timestamp::default(),
+        until: Timestamp::default(),
+    };
+    backend.claim_tasks(claim).await
+}
+
+async fn record(backend: &SqliteBackend, ordinal: u64, entry: &str) -> promptops_core::Result<Recorded> {
+    let result = EntryResult {
+        ordinal,
+        entry: entry.into(),
+        repeat: 0,
+        output: None,
+        finish: None,
+        error: None,
+        scores: Vec::new(),
+        latency: std::time::Duration::ZERO,
+        usage: Default::default(),
+        cost: None,
+        cached: false,
+        model: None,
+        at: Timestamp::default(),
+    };
+    let batch = ResultBatch {
+        tenant: acme(),
+        run: run(),
+        results: vec![result],
+    };
+    backend.record_results(batch).await
+}
+
+#[tokio::test]
+async fn the_database_refuses_to_change_datasets_runs_and_results() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompts.db");
+    let backend = evaluated(&path).await;
+    let raw = raw(&path);
+    for table in ["dataset_version", "dataset_entry", "result"] {
+        only_grows(&raw, &format!("promptops_{table}"), &[]);
+    }
+    only_grows(&raw, "promptops_run", &["state", "next_task"]);
+    for attempt in [
+        "UPDATE promptops_dataset SET name = 'other'",
+        "INSERT OR REPLACE INTO promptops_dataset_version SELECT dataset, 2, hash, first_entry, entries, prompt, metadata,
+            message, created_by_id, created_by_role, created_at FROM promptops_dataset_version",
+        "INSERT OR REPLACE INTO promptops_result (rowid, run, task, result) SELECT rowid, run, 1, result
+            FROM promptops_result",
+        "INSERT OR REPLACE INTO promptops_result (run, task, result) SELECT run, task, '{}' FROM promptops_result",
+    ] {
+        let error = raw.execute_batch(attempt).unwrap_err();
+        assert!(error.to_string().contains("promptops: "), "{attempt}: {error}");
+    }
+    record(&backend, 1, "b").await.unwrap();
+    assert_eq!(backend.count_results(&acme(), &run()).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn evaluations_changed_behind_the_backend_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("prompts.db");
+    let backend = evaluated(&path).await;
+    let raw = raw(&path);
+    raw.execute_batch(
+        "DROP TRIGGER promptops_dataset_entry_update; DROP TRIGGER promptops_dataset_entry_delete;
+        DROP TRIGGER promptops_result_update; DROP TRIGGER promptops_run_identity;
+        UPDATE promptops_result SET result = '{}'",
+    )
+    .unwrap();
+    let (all, of) = (PageRequest::default(), DatasetName::new("golden").unwrap());
+    let read = backend.results(&acme(), &run(), &all).await;
+    fails(read, ErrorKind::Corrupt, &["result cannot be read back"]);
+    raw.execute_batch("UPDATE promptops_dataset_entry SET entry = '{\"id\": 7}'")
+        .unwrap();
+    let words = ["entry of a dataset cannot be read back"];
+    let read = backend.entries(&acme(), &of, VersionNumber::FIRST, &all).await;
+    fails(read, ErrorKind::Corrupt, &words);
+    fails(claim(&backend).await, ErrorKind::Corrupt, &words);
+    raw.execute_batch("DELETE FROM promptops_dataset_entry").unwrap();
+    let words = ["list of a dataset's entries"];
+    let read = backend.entries(&acme(), &of, VersionNumber::FIRST, &all).await;
+    fails(read, ErrorKind::Corrupt, &words);
+    fails(claim(&backend).await, ErrorKind::Corrupt, &words);
+    for (column, value) in [
+        ("evaluator", "{}"),
+        ("state", r#"{"status":"asleep"}"#),
+        ("state", ""),
+    ] {
+        let sql = format!("UPDATE promptops_run SET {column} = ?1");
+        raw.execute(&sql, [value]).unwrap();
+        fails(
+            backend.run(&acme(), &run()).await,
+            ErrorKind::Corrupt,
+            &["of a run cannot be read back"],
+        );
+    }
+    fails(claim(&backend).await, ErrorKind::Corrupt, &["state of a run"]);
+    fails(
+        record(&backend, 1, "b").await,
+        ErrorKind::Corrupt,
+        &["state of a run"],
+    );
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
-//! The contract of [`EvaluationStore`](crate::evaluation::EvaluationStore).
+//! Evidence.
 
-use super::Harness;
-use super::fixture::*;
 use crate::base::ErrorKind;
+use crate::conformance::Harness;
+use crate::conformance::fixture::*;
 
 /// Evidence comes back as recorded, with its audit record, at once and after reopening.
 pub async fn evidence_is_kept_as_recorded(harness: &dyn Harness) {
@@ -15,6 +15,12 @@ pub async fn evidence_is_kept_as_recorded(harness: &dyn Harness) {
     record.evidence.dataset_version = number(u32::MAX);
     record.evidence.entries = 9_007_199_254_740_993;
     record.evidence.passed = 9_007_199_254_740_991;
+    record.evidence.dimensions = [
+        ("O'Neil \u{1f984} \u{0}".to_owned(), 0.30000000000000004),
+        ("least".to_owned(), 5e-324),
+    ]
+    .into();
+    record.evidence.judges = [("a".to_owned(), true), ("\u{e9}".to_owned(), false)].into();
     desk.record_evidence(record.clone()).await.unwrap();
     assert_eq!(desk.audit().await.last().unwrap().entry, record.audit);
     for desk in [desk.clone(), desk.reopen(harness).await] {
@@ -39,6 +45,39 @@ pub async fn evidence_recorded_last_counts(harness: &dyn Harness) {
         let latest = desk.latest_evidence("triage", &closure("one"), "golden").await;
         assert_eq!(latest, Some(record.evidence));
     }
+}
+
+/// Of the evidence on one version of a dataset the one recorded last counts, whatever came later on others.
+pub async fn evidence_on_a_version_is_the_last_on_it(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let mut last = [None, None, None, None];
+    for (i, version) in [2, 1, 2, 3, 1].into_iter().enumerate() {
+        let mut record = desk.evidence("triage", "one", "golden", &format!("run {}", 9 - i));
+        record.evidence.dataset_version = number(version);
+        desk.record_evidence(record.clone()).await.unwrap();
+        last[version as usize] = Some(record.evidence.clone());
+        for (version, expected) in (1..).zip(&last[1..]) {
+            let latest = desk.latest_evidence_on("triage", "one", "golden", version).await;
+            assert_eq!(latest, *expected, "on version {version} after {i}");
+        }
+    }
+    for (prompt, of, on) in [
+        ("triage", "two", "golden"),
+        ("triage", "one", "silver"),
+        ("triag", "one", "golden"),
+    ] {
+        assert_eq!(desk.latest_evidence_on(prompt, of, on, 1).await, None);
+    }
+    assert_eq!(
+        desk.of("other")
+            .latest_evidence_on("triage", "one", "golden", 1)
+            .await,
+        None
+    );
+    assert_eq!(
+        desk.latest_evidence_on("triage", "one", "golden", u32::MAX).await,
+        None
+    );
 }
 
 /// A run on record is never overwritten.
