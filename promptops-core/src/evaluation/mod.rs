@@ -2,6 +2,7 @@
 
 pub mod dataset;
 mod evidence;
+pub mod judge;
 pub mod refusal;
 pub mod run;
 pub mod scorer;

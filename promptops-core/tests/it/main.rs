@@ -12,6 +12,7 @@ mod faulty;
 mod golden;
 mod governing;
 mod journey;
+mod judging;
 mod resolving;
 mod rooms;
 mod schemas;
