@@ -28,7 +28,8 @@
 //! [`closure_hash`](crate::prompt::closure_hash), `promptops.audit` at
 //! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash), `promptops.dataset` at
 //! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.completion` at
-//! [`CompletionKey::of`](crate::llm::CompletionKey::of).
+//! [`CompletionKey::of`](crate::llm::CompletionKey::of), and two that a [judge](crate::evaluation::judge) makes for itself,
+//! `promptops.judge.prompt` and `promptops.judge.fence`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -117,7 +118,7 @@ hash_type! {
     DatasetHash
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()

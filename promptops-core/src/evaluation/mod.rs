@@ -4,6 +4,7 @@ mod changelog;
 pub mod comparison;
 pub mod dataset;
 mod evidence;
+pub mod judge;
 pub mod refusal;
 pub mod report;
 mod rows;

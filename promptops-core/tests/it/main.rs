@@ -14,6 +14,7 @@ mod gates;
 mod golden;
 mod governing;
 mod journey;
+mod judging;
 mod resolving;
 mod rooms;
 mod schema_suite;
