@@ -297,6 +297,13 @@ async fn a_stored_calibration_computes_its_figures_anew() {
 }
 
 #[tokio::test]
+async fn a_calibration_runs_in_a_task_of_its_own() {
+    let judge = rubric(&answering(decent)).build().unwrap();
+    let task = tokio::spawn(async move { Calibration::run_with(&judge, &ratings(20), &quick()).await });
+    assert_eq!(task.await.unwrap().unwrap().unscored(), 0);
+}
+
+#[tokio::test]
 async fn a_report_says_all_of_it() {
     let prices = PriceTable::new()
         .with("scripted", "scripted", Price::per_million(1.0, 10.0))

@@ -127,9 +127,9 @@ fn preferences(count: usize) -> Vec<HumanPreference> {
 
 #[tokio::test]
 async fn consistency_and_agreement_are_counted_against_people() {
-    let found = PairwiseCalibration::run(&judge(&judging(longer)), &preferences(30))
-        .await
-        .unwrap();
+    let task =
+        tokio::spawn(async { PairwiseCalibration::run(&judge(&judging(longer)), &preferences(30)).await });
+    let found = task.await.unwrap().unwrap();
     assert_eq!(
         (found.rated, found.unscored, found.consistent, found.agreed),
         (30, 0, 30, 30)

@@ -52,11 +52,12 @@ pub(super) fn figures(
 
     let best = best_constant(&human)?;
     let errors: Vec<f64> = human.iter().zip(&judged).map(|(h, j)| (j - h).abs()).collect();
-    let gains: Vec<f64> = human
-        .iter()
-        .zip(&errors)
-        .map(|(h, error)| (best.value - h).abs() - error)
-        .collect();
+    // What differs by rounding alone is no gain: an interval of such differences could lie above 0.
+    let gain = |(h, error): (&f64, &f64)| {
+        let gain = (best.value - h).abs() - error;
+        if gain.abs() < 1e-12 { 0.0 } else { gain }
+    };
+    let gains: Vec<f64> = human.iter().zip(&errors).map(gain).collect();
     let interval = |values: &[f64]| {
         bootstrap_clustered(&groups, resampling, confidence, |indices| {
             Some(indices.iter().map(|i| values[*i]).sum::<f64>() / indices.len() as f64)

@@ -9,7 +9,8 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::FuturesOrdered;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -159,9 +160,12 @@ impl Calibration {
             .iter()
             .map(|rating| rating.score(judge.scale()))
             .collect::<Result<_>>()?;
-        let asked = ask_all(ratings, settings.concurrency, |rating| async move {
-            let case = Case::new(&rating.input, rating.expected_output.as_ref(), &rating.output);
-            judge.judge(&case).await
+        let asked = ask_all(ratings, settings.concurrency, |rating| {
+            async move {
+                let case = Case::new(&rating.input, rating.expected_output.as_ref(), &rating.output);
+                judge.judge(&case).await
+            }
+            .boxed()
         });
         let (answers, spent) = asked.await?;
         let items = ratings
@@ -262,18 +266,17 @@ impl Calibration {
 }
 
 /// Asks for all, some at once; answers come in the order of the ratings. Ends at an error that every other would meet too.
-async fn ask_all<'a, R: rating::Rating + Sync, T, F>(
+async fn ask_all<'a, R: rating::Rating + Sync, T>(
     ratings: &'a [R],
     concurrency: usize,
-    ask: impl Fn(&'a R) -> F,
-) -> Result<(Vec<Result<T>>, Spent)>
-where
-    F: Future<Output = Asked<T>>,
-{
+    ask: impl Fn(&'a R) -> BoxFuture<'a, Asked<T>>,
+) -> Result<(Vec<Result<T>>, Spent)> {
     let mut answers = Vec::with_capacity(ratings.len());
     let mut spent = Spent::default();
-    let mut under_way = stream::iter(ratings.iter().map(ask)).buffered(concurrency);
+    let mut waiting = ratings.iter();
+    let mut under_way: FuturesOrdered<_> = waiting.by_ref().take(concurrency).map(&ask).collect();
     while let Some(asked) = under_way.next().await {
+        under_way.extend(waiting.next().map(&ask));
         spent += asked.spent;
         if let Err(error) = &asked.answer
             && concerns_all(error)

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use futures_util::FutureExt;
+
 use super::super::model::Spent;
 use super::super::pairwise::{Pair, PairwiseJudge, Preference};
 use super::rating::{HumanPreference, check_all};
@@ -54,13 +56,16 @@ impl PairwiseCalibration {
     ) -> Result<Self> {
         settings.check()?;
         check_all(preferences)?;
-        let asked = ask_all(preferences, settings.concurrency, |preference| async move {
-            let pair = Pair {
-                input: &preference.input,
-                first: &preference.first,
-                second: &preference.second,
-            };
-            judge.judge(&pair).await
+        let asked = ask_all(preferences, settings.concurrency, |preference| {
+            async move {
+                let pair = Pair {
+                    input: &preference.input,
+                    first: &preference.first,
+                    second: &preference.second,
+                };
+                judge.judge(&pair).await
+            }
+            .boxed()
         });
         let (answers, Spent { usage, cost }) = asked.await?;
         let standing = judge.standing();
