@@ -45,6 +45,13 @@ impl ComparisonOptions {
         self
     }
 
+    /// Lists at most so many won and so many lost entries.
+    #[must_use]
+    pub fn listed(mut self, entries: usize) -> Self {
+        self.listed = entries;
+        self
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.margin) {
             return Err(invalid(format!(

@@ -31,4 +31,18 @@ impl ReportOptions {
         self.slices.push(key.into());
         self
     }
+
+    /// Shows at most so many worst entries.
+    #[must_use]
+    pub fn worst(mut self, entries: usize) -> Self {
+        self.worst = entries;
+        self
+    }
+
+    /// Makes intervals so sure.
+    #[must_use]
+    pub fn confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
+    }
 }
