@@ -27,8 +27,9 @@
 //! follows them: `promptops.content` at [`Content::hash`](crate::prompt::Content::hash), `promptops.closure` at
 //! [`closure_hash`](crate::prompt::closure_hash), `promptops.audit` at
 //! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash), `promptops.dataset` at
-//! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.completion` at
-//! [`CompletionKey::of`](crate::llm::CompletionKey::of).
+//! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.entry` at
+//! [`MissingIds`](crate::evaluation::MissingIds), `promptops.split` at [`Split`](crate::evaluation::Split),
+//! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of).
 
 use std::fmt;
 use std::str::FromStr;
