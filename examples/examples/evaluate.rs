@@ -13,7 +13,8 @@
 //! ```
 
 use std::error::Error;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use promptops_core::base::Actor;
 use promptops_core::environment::{EvaluationGate, Policy};
 use promptops_core::evaluation::scorer::{ExactMatch, JsonSchemaMatch, Latency, MatchMode};
 use promptops_core::evaluation::{
-    ComparisonOptions, DatasetDraft, Evaluation, Report, ReportOptions, RunHandle,
+    ComparisonOptions, DatasetDraft, Evaluation, MissingIds, Report, ReportOptions, RunHandle,
 };
 use promptops_core::llm::{Cost, LlmClient, Price, PriceTable};
 use promptops_core::prompt::{Draft, system, user};
@@ -57,7 +58,8 @@ async fn tell(acme: &Tenant) -> Result<(), Box<dyn Error>> {
 
     chapter(1, "A dataset from a file, and two versions of a prompt");
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/data/tickets.jsonl");
-    let draft = DatasetDraft::from_jsonl(std::fs::File::open(file)?)?.message("tickets of one week");
+    let reader = BufReader::new(File::open(file)?);
+    let draft = DatasetDraft::from_jsonl(reader, MissingIds::Refused)?.message("tickets of one week");
     let dataset = acme.datasets().save("tickets", draft, &bo).await?;
     say!("{dataset}: {} entries, {}", dataset.entries, dataset.hash);
     let save = async |instructions: &str, why: &str| {

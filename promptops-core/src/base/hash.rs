@@ -27,9 +27,11 @@
 //! follows them: `promptops.content` at [`Content::hash`](crate::prompt::Content::hash), `promptops.closure` at
 //! [`closure_hash`](crate::prompt::closure_hash), `promptops.audit` at
 //! [`AuditRecord::compute_hash`](super::audit::AuditRecord::compute_hash), `promptops.dataset` at
-//! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.completion` at
-//! [`CompletionKey::of`](crate::llm::CompletionKey::of), and two that a [judge](crate::evaluation::judge) makes for itself,
-//! `promptops.judge.prompt` and `promptops.judge.fence`.
+//! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.entry` at
+//! [`MissingIds`](crate::evaluation::MissingIds), `promptops.split` at [`Split`](crate::evaluation::Split),
+//! `promptops.scorers` at [`EvaluatorRecord`](crate::evaluation::run::EvaluatorRecord::scorers_hash),
+//! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), and two that a
+//! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 
 use std::fmt;
 use std::str::FromStr;

@@ -15,8 +15,8 @@ mod store;
 
 pub use comparison::{Comparison, ComparisonOptions, Verdict};
 pub use dataset::{
-    Dataset, DatasetDraft, DatasetHasher, DatasetReference, DatasetStore, Datasets, Entry, NewDataset,
-    SavedDataset,
+    CsvColumns, CsvFormat, Dataset, DatasetDraft, DatasetHasher, DatasetReference, DatasetStore, Datasets,
+    Entry, MissingIds, NewDataset, SavedDataset, Split, read_csv, read_jsonl, write_csv, write_jsonl,
 };
 pub use evidence::{Evidence, EvidenceRecord};
 pub use report::{Report, ReportOptions};

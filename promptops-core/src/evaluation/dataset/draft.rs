@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
+use super::csv::{CsvColumns, read_csv};
 use super::entry::Entry;
 use super::hash::DatasetHasher;
+use super::jsonl::read_jsonl;
+use super::missing_ids::MissingIds;
 use crate::base::audit::check_text;
 use crate::base::error::{Result, invalid};
 use crate::base::id::quoted;
@@ -32,6 +36,22 @@ impl DatasetDraft {
             entries: entries.into_iter().collect(),
             ..Self::default()
         }
+    }
+
+    /// A draft with the entries of JSON lines; see [`read_jsonl`].
+    ///
+    /// # Errors
+    /// Those of [`read_jsonl`].
+    pub fn from_jsonl(reader: impl BufRead, missing_ids: MissingIds) -> Result<Self> {
+        read_jsonl(reader, missing_ids).map(Self::new)
+    }
+
+    /// A draft with the entries of CSV; see [`read_csv`].
+    ///
+    /// # Errors
+    /// Those of [`read_csv`].
+    pub fn from_csv(reader: impl BufRead, columns: &CsvColumns) -> Result<Self> {
+        read_csv(reader, columns).map(Self::new)
     }
 
     /// Binds it to a prompt: it is not for another.

@@ -1,17 +1,22 @@
 //! The datasets of one tenant.
 
 use std::fmt;
+use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::csv::{CsvFormat, CsvWriter};
 use super::draft::DatasetDraft;
 use super::entry::Entry;
+use super::hash::DatasetHasher;
+use super::jsonl::write_entry;
+use super::lines::io_error;
 use super::record::Dataset;
 use super::reference::DatasetReference;
 use super::store::{DatasetStore, NewDataset};
 use crate::base::audit::{AuditAction, AuditEntry};
-use crate::base::error::Result;
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Actor, Clock, DatasetName, Operation, Page, PageRequest, TenantId};
 
 /// The datasets of one tenant.
@@ -103,6 +108,74 @@ impl Datasets {
         self.store
             .entries(&self.tenant, &dataset.name, dataset.version, page)
             .await
+    }
+
+    /// Writes a version's entries as JSON lines, page by page; see [`write_jsonl`](super::write_jsonl).
+    ///
+    /// The writer is called between awaits: let it be memory, or a buffered file.
+    ///
+    /// # Errors
+    /// Those of [`entries`](Self::entries) and [`write_jsonl`](super::write_jsonl);
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) when what was written does not fit the dataset's hash.
+    pub async fn export_jsonl(&self, dataset: &Dataset, mut writer: impl Write + Send) -> Result<()> {
+        self.each_entry(dataset, |entry| write_entry(entry, &mut writer))
+            .await?;
+        writer.flush().map_err(|e| io_error("written", e))
+    }
+
+    /// Writes a version's entries as CSV, page by page; see [`write_csv`](super::write_csv). The entries are read twice,
+    /// first for the columns that they need.
+    ///
+    /// The writer is called between awaits: let it be memory, or a buffered file.
+    ///
+    /// # Errors
+    /// Those of [`entries`](Self::entries) and [`write_csv`](super::write_csv);
+    /// [`Corrupt`](crate::ErrorKind::Corrupt) when the entries do not fit the dataset's hash. Nothing is written when the
+    /// format cannot say the entries, or they are corrupt already when read first.
+    pub async fn export_csv(
+        &self,
+        dataset: &Dataset,
+        format: CsvFormat,
+        writer: impl Write + Send,
+    ) -> Result<()> {
+        let mut writer = CsvWriter::new(format, writer);
+        self.each_entry(dataset, |entry| writer.prepare(entry)).await?;
+        writer.begin()?;
+        self.each_entry(dataset, |entry| writer.write(entry)).await?;
+        writer.finish()
+    }
+
+    /// Shows every entry of a version, and makes sure that these are its entries.
+    async fn each_entry(
+        &self,
+        dataset: &Dataset,
+        mut take: impl FnMut(&Entry) -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut hasher = DatasetHasher::new();
+        let mut request = PageRequest::first(PageRequest::MAX_LIMIT);
+        loop {
+            let page = self.entries(dataset, &request).await?;
+            for entry in &page.items {
+                hasher.add(entry);
+                take(entry)?;
+            }
+            match page.next {
+                Some(cursor) => request = request.after(cursor),
+                None => break,
+            }
+        }
+        let found = hasher.finish();
+        if found != dataset.hash {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "the stored entries have the hash {found}; expected {}: they are not those that were saved",
+                    dataset.hash
+                ),
+            )
+            .with("dataset", dataset));
+        }
+        Ok(())
     }
 
     /// All entries of a version, in their order. They are in memory then; see [`entries`](Self::entries) for pages.

@@ -384,11 +384,14 @@ fn scorers(run: &Run, sums: Vec<ScorerSum>, in_groups: bool, confidence: Confide
 }
 
 fn estimate(values: &[f64], groups: &[u32], in_groups: bool, confidence: Confidence) -> Option<MeanEstimate> {
-    if in_groups {
+    let mut estimate = if in_groups {
         clustered_mean_interval(values, groups, confidence)
     } else {
         mean_interval(values, confidence)
-    }
+    }?;
+    // Scores lie there, and so does their mean.
+    estimate.interval = estimate.interval.within(0.0, 1.0)?;
+    Some(estimate)
 }
 
 fn latency(seconds: Vec<f64>) -> Option<LatencyReport> {
