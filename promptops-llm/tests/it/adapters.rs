@@ -357,7 +357,13 @@ fn what_a_provider_has_no_word_for_is_refused_with_a_reason() {
             name: None,
         })
     });
-    let table: [(&dyn BlueprintAdapter, Blueprint, LlmErrorKind, &str); 22] = [
+    let table: [(&dyn BlueprintAdapter, Blueprint, LlmErrorKind, &str); 23] = [
+        (
+            messages,
+            edit(|b| b.messages.push(calling("c", "{\"n\": 18446744073709551616}"))),
+            Unsupported,
+            "64 bits",
+        ),
         (responses, named.clone(), Unsupported, "a name"),
         (messages, named, Unsupported, "a name"),
         (responses, stop, Unsupported, "stop sequences"),
@@ -454,6 +460,10 @@ fn what_a_provider_has_no_word_for_is_refused_with_a_reason() {
         assert_eq!(found, kind, "{message}");
         assert!(message.contains(words), "{message}");
     }
+    // What a model wrote is in no error.
+    let odd = edit(|b| b.messages.push(calling("c", "\"c4n4ry\"")));
+    let error = messages.request(&odd).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("c4n4ry"), "{error:?}");
 }
 
 #[test]
