@@ -35,7 +35,8 @@ use crate::errors::Errors;
 /// - The arguments of a call are a JSON object: they come back as the same value without spaces, keys in order.
 /// - An output schema is always guaranteed: it comes back as `strict`.
 ///
-/// Thinking in a response is read over; it is counted in the usage.
+/// Thinking in a response is read over; it is counted in the usage. Anthropic wants it back with the results of tools, so
+/// a request whose `extra` turns thinking on is for answers without tools.
 #[derive(Debug, Clone)]
 pub struct AnthropicMessages {
     version: AnthropicVersion,

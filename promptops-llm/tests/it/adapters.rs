@@ -205,6 +205,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/prompt_tokens",
+                "/usage/completion_tokens",
             ],
         ),
         (
@@ -218,6 +219,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/input_tokens",
+                "/usage/output_tokens",
             ],
         ),
         (
@@ -233,6 +235,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/input_tokens",
+                "/usage/output_tokens",
             ],
         ),
     ];

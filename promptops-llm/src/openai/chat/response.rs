@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::OpenAiChat;
 use super::read::tool_call;
 use crate::errors::Errors;
-use crate::json::count;
+use crate::json::{count, counts};
 
 pub(super) fn completion(adapter: &OpenAiChat, body: &Value) -> Result<Completion, LlmError> {
     let errors = adapter.errors();
@@ -109,10 +109,10 @@ fn usage(adapter: &OpenAiChat, body: &Value) -> Result<Usage, LlmError> {
                 .with_should_retry(false));
         }
     };
-    if usage.get("prompt_tokens").and_then(Value::as_u64).is_none() {
+    if !counts(usage, "prompt_tokens", "completion_tokens") {
         return Err(adapter
             .errors()
-            .malformed("the answer's usage has no `prompt_tokens`")
+            .malformed("the answer's usage has no `prompt_tokens` or no `completion_tokens`")
             .with_should_retry(false));
     }
     Ok(Usage {
