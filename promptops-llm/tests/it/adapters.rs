@@ -263,6 +263,48 @@ fn half_an_answer_is_malformed() {
 }
 
 #[test]
+fn what_a_provider_adds_to_its_answers_is_read_over() {
+    let chat = chat_calls();
+    let mut more = chat.clone();
+    for place in [
+        "",
+        "/choices/0",
+        "/choices/0/message",
+        "/choices/0/message/tool_calls/0",
+        "/choices/0/message/tool_calls/0/function",
+        "/usage",
+    ] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| OpenAiChat::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&chat));
+    more["choices"][0]["message"]["tool_calls"][0]["type"] = "custom".into();
+    let error = OpenAiChat::new().read_response(&more).unwrap_err();
+    assert_eq!(error.kind(), LlmErrorKind::Unsupported);
+    let message = message_response();
+    let mut more = message.clone();
+    for place in ["", "/content/0", "/content/1", "/content/2", "/usage"] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| AnthropicMessages::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&message));
+    let response = responses_response();
+    let mut more = response.clone();
+    for place in [
+        "",
+        "/output/0",
+        "/output/1",
+        "/output/1/content/0",
+        "/output/2",
+        "/usage",
+    ] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| OpenAiResponses::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&response));
+}
+
+#[test]
 fn an_answer_of_a_kind_that_nobody_asked_for_is_refused() {
     let mut body = message_response();
     body["content"][1] = json!({"type": "server_tool_use", "id": "x", "name": "web_search", "input": {}});

@@ -134,8 +134,7 @@ fn part(value: &Value, errors: Errors<'_>) -> Result<Part, LlmError> {
     Ok(part)
 }
 
-/// Reads a call, in a request or an answer.
-pub(super) fn tool_call(value: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
+fn tool_call(value: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
     let mut fields = Fields::of(value, "a tool call", errors)?;
     // Some servers leave the type out; some add the call's place in the list.
     if fields.peek("type").is_some() {

@@ -1,12 +1,13 @@
 //! The body of a response as a completion.
 
-use promptops_core::llm::{BlueprintMessage, Completion, FinishReason, LlmError, LlmErrorKind, Part, Usage};
+use promptops_core::llm::{
+    BlueprintMessage, Completion, FinishReason, LlmError, LlmErrorKind, Part, ToolCall, Usage,
+};
 use promptops_core::prompt::MessageRole;
 use serde_json::Value;
 
 use super::OpenAiChat;
-use super::read::tool_call;
-use crate::errors::Errors;
+use crate::errors::{Errors, quoted};
 use crate::json::{count, counts};
 
 pub(super) fn completion(adapter: &OpenAiChat, body: &Value) -> Result<Completion, LlmError> {
@@ -78,6 +79,30 @@ pub(super) fn completion(adapter: &OpenAiChat, body: &Value) -> Result<Completio
             .ok_or_else(|| errors.malformed("the answer does not name its model"))?
             .to_owned(),
         id: body.get("id").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+/// A call, in which servers put what they like beside the call itself.
+fn tool_call(call: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
+    // Some servers leave the type out.
+    if let Some(kind) = call.get("type").and_then(Value::as_str)
+        && kind != "function"
+    {
+        return Err(errors.unsupported(format!(
+            "the answer has a call of type {}, which a completion cannot say",
+            quoted(kind)
+        )));
+    }
+    let text = |pointer: &str| {
+        call.pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| errors.malformed(format!("a call of the answer has no `{}`", &pointer[1..])))
+    };
+    Ok(ToolCall {
+        id: text("/id")?,
+        name: text("/function/name")?,
+        arguments: text("/function/arguments")?,
     })
 }
 
