@@ -130,3 +130,19 @@ impl<'a> Fields<'a> {
 pub(crate) fn count(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
+
+/// Whether a usage has both of these counts.
+pub(crate) fn counts(usage: &Value, input: &str, output: &str) -> bool {
+    [input, output]
+        .iter()
+        .all(|key| usage.get(key).is_some_and(Value::is_u64))
+}
+
+/// A list of texts.
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    value
+        .as_array()?
+        .iter()
+        .map(|text| text.as_str().map(str::to_owned))
+        .collect()
+}

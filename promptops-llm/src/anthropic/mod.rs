@@ -22,19 +22,21 @@ use crate::errors::Errors;
 /// The words of Anthropic's messages.
 ///
 /// What they have no word for is refused: names of speakers, images in what a system or an assistant says, an image's
-/// detail, empty texts, arguments of calls that are no JSON object, an output schema of another name than `output`,
+/// detail, empty texts, arguments of calls that are no JSON object or have whole numbers beyond 64 bits, an
+/// output schema of another name than `output`,
 /// temperatures above 1, and any temperature or `top_p` since version [`2026-10-21`](AnthropicVersion::V2026_10_21).
 ///
 /// Normal form of what comes back from a request:
 /// - `developer` is said, and comes back, as `system`. Both are instructions; there is one word for them.
 /// - The messages of a system at the beginning are the request's `system`, one block of text each; a message of several
-///   parts comes back as one message each. A later one stays where it is.
+///   parts comes back as one message each. A later one stays where it is; an older model may refuse it there.
 /// - The most tokens are mandatory: a blueprint without a limit gets that of the adapter
 ///   ([`DEFAULT_MAX_TOKENS`](Self::DEFAULT_MAX_TOKENS) unless set), and it comes back.
 /// - The arguments of a call are a JSON object: they come back as the same value without spaces, keys in order.
 /// - An output schema is always guaranteed: it comes back as `strict`.
 ///
-/// Thinking in a response is read over; it is counted in the usage.
+/// Thinking in a response is read over; it is counted in the usage. Anthropic wants it back with the results of tools, so
+/// a request whose `extra` turns thinking on is for answers without tools.
 #[derive(Debug, Clone)]
 pub struct AnthropicMessages {
     version: AnthropicVersion,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::request::SAMPLING;
 use super::{AnthropicMessages, ERRORS};
 use crate::errors::quoted;
-use crate::json::Fields;
+use crate::json::{Fields, texts};
 
 pub(super) fn blueprint(adapter: &AnthropicMessages, body: &Value) -> Result<Blueprint, LlmError> {
     let mut fields = Fields::of(body, "the request", ERRORS)?;
@@ -46,11 +46,9 @@ pub(super) fn blueprint(adapter: &AnthropicMessages, body: &Value) -> Result<Blu
     let tool_choice = fields.take("tool_choice").map(tool_choice).transpose()?;
     let stop = match fields.take("stop_sequences") {
         None => Vec::new(),
-        Some(several) => serde_json::from_value(several.clone()).map_err(|e| {
-            ERRORS
-                .malformed("`stop_sequences` is no list of texts")
-                .caused_by(e)
-        })?,
+        Some(several) => {
+            texts(several).ok_or_else(|| ERRORS.malformed("`stop_sequences` is no list of texts"))?
+        }
     };
     let temperature = fields.number("temperature")?;
     let top_p = fields.number("top_p")?;

@@ -151,11 +151,13 @@ fn conversation(body: &mut Map<String, Value>, all: &[BlueprintMessage]) -> Resu
             MessageRole::Assistant => {
                 let mut content = blocks(at, message)?;
                 for call in &message.tool_calls {
-                    let input = call.parse().map_err(|e| {
-                        ERRORS
-                            .unsupported(format!("message {}: {}", at + 1, e.message()))
-                            .caused_by(e)
-                    })?;
+                    // Without its cause, which repeats what the model wrote.
+                    let input = call
+                        .parse()
+                        .map_err(|e| ERRORS.unsupported(format!("message {}: {}", at + 1, e.message())))?;
+                    if !has_exact_integers(&call.arguments) {
+                        return Err(ERRORS.cannot_say(at, message.role, "a whole number beyond 64 bits"));
+                    }
                     content
                         .push(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}));
                 }
@@ -174,6 +176,29 @@ fn conversation(body: &mut Map<String, Value>, all: &[BlueprintMessage]) -> Resu
     }
     body.insert("messages".into(), messages.into());
     Ok(())
+}
+
+/// Whether every whole number of a JSON text has 64 bits at most: others would not come back as they are.
+fn has_exact_integers(json: &str) -> bool {
+    let mut in_text = false;
+    let mut escaped = false;
+    let outside = |c: char| {
+        let was = in_text;
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if in_text => escaped = true,
+            '"' => in_text = !in_text,
+            _ => {}
+        }
+        if was || in_text { ' ' } else { c }
+    };
+    let numbers: String = json.chars().map(outside).collect();
+    numbers
+        .split(|c: char| !matches!(c, '0'..='9' | '-' | '+' | '.' | 'e' | 'E'))
+        .filter(|word| {
+            word.bytes().all(|b| b.is_ascii_digit() || b == b'-') && word.bytes().any(|b| b != b'-')
+        })
+        .all(|word| word.parse::<u64>().is_ok() || word.parse::<i64>().is_ok())
 }
 
 /// One text is said as itself, everything else as a list of blocks.
@@ -225,4 +250,26 @@ fn blocks(at: usize, message: &BlueprintMessage) -> Result<Vec<Value>, LlmError>
         _ => Err(ERRORS.cannot_say(at, role, "a part of this kind")),
     };
     message.parts.iter().map(block).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_exact_integers;
+
+    #[test]
+    fn whole_numbers_beyond_64_bits_are_found() {
+        for good in [
+            "{}",
+            r#"{"a": [18446744073709551615, -9223372036854775808, 1e30, 0.5, -1.5E+3, true, false]}"#,
+            r#"{"99999999999999999999": "99999999999999999999 \" 99999999999999999999"}"#,
+        ] {
+            assert!(has_exact_integers(good), "{good}");
+        }
+        for bad in [
+            r#"{"a":18446744073709551616}"#,
+            r#"{"a":"\\","b":[1,-9223372036854775809]}"#,
+        ] {
+            assert!(!has_exact_integers(bad), "{bad}");
+        }
+    }
 }

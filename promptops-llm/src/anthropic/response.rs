@@ -8,7 +8,7 @@ use super::ERRORS;
 use super::read::tool_call;
 use crate::errors::quoted;
 use crate::http::classify::in_band;
-use crate::json::{Fields, count};
+use crate::json::{Fields, count, counts};
 use crate::openai::chat::response::refusal;
 
 pub(super) fn completion(body: &Value) -> Result<Completion, LlmError> {
@@ -75,7 +75,7 @@ pub(super) fn completion(body: &Value) -> Result<Completion, LlmError> {
 fn usage(body: &Value) -> Result<Usage, LlmError> {
     let usage = body
         .get("usage")
-        .filter(|usage| usage.get("input_tokens").is_some_and(Value::is_u64))
+        .filter(|usage| counts(usage, "input_tokens", "output_tokens"))
         .ok_or_else(|| {
             ERRORS
                 .malformed("the answer does not say its usage, so its cost is unknown")

@@ -19,6 +19,9 @@ use crate::openai::{EmbedderOptions, EmbedderSetup, OpenAiEmbedder};
 
 /// Asks a deployment of Azure OpenAI by chat completions. Cheap to clone; clones share their connections.
 ///
+/// The API without deployments in its addresses, `…/openai/v1`, is OpenAI's own: ask it by [`OpenAi`](crate::OpenAi) with
+/// that [base URL](crate::OpenAiBuilder::base_url).
+///
 /// A filter that takes offence at a request or leaves no answer is
 /// [`ContentFilter`](promptops_core::llm::LlmErrorKind::ContentFilter).
 #[derive(Clone)]

@@ -1,5 +1,7 @@
 //! One exchange over HTTP: bounded, timed, and without a word of the key.
 
+mod address;
+mod auth;
 mod body;
 pub(crate) mod classify;
 mod header;
@@ -9,6 +11,8 @@ mod sse;
 mod tls;
 mod transport;
 
+pub(crate) use address::Address;
+pub(crate) use auth::Auth;
 pub use options::HttpOptions;
 pub(crate) use sse::{Collect, Event};
-pub(crate) use transport::{Address, Auth, Transport};
+pub(crate) use transport::Transport;

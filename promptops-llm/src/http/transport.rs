@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
-use http::header::{
-    ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, LOCATION,
-    TRANSFER_ENCODING, USER_AGENT,
-};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use promptops_core::llm::{LlmError, LlmErrorKind};
 use promptops_core::{Error, ErrorKind};
 use reqwest::{Client, Response, Url, redirect};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use serde_json::Value;
 
+use super::address::Address;
+use super::auth::{Auth, check_key, invalid, own_header};
 use super::body::{Incoming, silent};
 use super::classify::{Said, error, in_band};
 use super::header;
@@ -21,7 +20,7 @@ use super::options::HttpOptions;
 use super::scrub::Scrub;
 use super::sse::Collect;
 use super::tls;
-use crate::errors::{Errors, quoted};
+use crate::errors::Errors;
 
 /// How much of an error's body is read.
 const LONGEST_ERROR: usize = 64 << 10;
@@ -30,95 +29,6 @@ const LONGEST_ERROR: usize = 64 << 10;
 const ERROR_TIME: Duration = Duration::from_secs(2);
 
 const AGENT: &str = concat!("promptops/", env!("CARGO_PKG_VERSION"));
-
-/// How a provider is told the key.
-#[derive(Clone)]
-pub(crate) enum Auth {
-    /// Not at all, as a server on the own machine needs none.
-    None,
-    /// In a header of its own.
-    Header(HeaderName, SecretString),
-    /// In `Authorization: Bearer`.
-    Bearer(SecretString),
-}
-
-impl Auth {
-    fn key(&self) -> Option<&SecretString> {
-        match self {
-            Self::None => None,
-            Self::Header(_, key) | Self::Bearer(key) => Some(key),
-        }
-    }
-
-    /// The header, made for each request: between them the key is nowhere but in its secret.
-    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
-        let (name, value) = match self {
-            Self::None => return None,
-            Self::Header(name, key) => (name.clone(), HeaderValue::from_str(key.expose_secret())),
-            Self::Bearer(key) => (
-                AUTHORIZATION,
-                HeaderValue::try_from(format!("Bearer {}", key.expose_secret())),
-            ),
-        };
-        let mut value = value.ok()?;
-        value.set_sensitive(true);
-        Some((name, value))
-    }
-}
-
-/// Where a provider is.
-#[derive(Clone)]
-pub(crate) struct Address(Url);
-
-impl Address {
-    /// Reads the beginning of addresses.
-    ///
-    /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) for one that is no web address, or that carries what an error could show: a user,
-    /// a query, a fragment.
-    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
-        let wrong = |why: &str| Error::new(ErrorKind::Invalid, format!("the base URL {why}"));
-        // The text itself is not shown: a password may be in it.
-        let url = Url::parse(text.trim_end_matches('/'))
-            .map_err(|e| wrong("is no URL; expected https://…").caused_by(e))?;
-        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return Err(wrong("is no web address; expected https://…"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(wrong("names a user; give the key to the builder instead"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong(
-                "has a query or a fragment; expected scheme, host, port and path alone",
-            ));
-        }
-        Ok(Self(url))
-    }
-
-    /// The address of a resource below it: a path of segments, and query parameters.
-    pub(crate) fn join(&self, segments: &[&str], query: &[(&str, &str)]) -> Url {
-        let mut url = self.0.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
-        for (name, value) in query {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        url
-    }
-
-    pub(crate) fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-
-    fn is_secure(&self) -> bool {
-        self.0.scheme() == "https"
-    }
-}
 
 /// A provider's answer.
 pub(crate) struct Answer<'a> {
@@ -402,57 +312,6 @@ impl Transport {
         }
         clean
     }
-}
-
-fn invalid(message: String) -> Error {
-    Error::new(ErrorKind::Invalid, message)
-}
-
-fn check_key(key: &SecretString) -> Result<(), Error> {
-    let text = key.expose_secret();
-    if text.is_empty() {
-        return Err(invalid("the key is empty; give one or leave it out".into()));
-    }
-    if !text.bytes().all(|b| (0x21..=0x7e).contains(&b)) {
-        return Err(invalid(
-            "the key has spaces, line breaks or characters beyond ASCII; is there a line break at its end?"
-                .into(),
-        ));
-    }
-    Ok(())
-}
-
-/// A header of the host's, which must not replace one of the client's.
-fn own_header(
-    name: &str,
-    value: &str,
-    auth: &Auth,
-    fixed: &HeaderMap,
-) -> Result<(HeaderName, HeaderValue), Error> {
-    let parsed = HeaderName::try_from(name)
-        .map_err(|_| invalid(format!("{} is no name of a header", quoted(name))))?;
-    let taken = [
-        ACCEPT,
-        AUTHORIZATION,
-        CONNECTION,
-        CONTENT_ENCODING,
-        CONTENT_LENGTH,
-        CONTENT_TYPE,
-        HOST,
-        TRANSFER_ENCODING,
-        USER_AGENT,
-    ];
-    let is_key = matches!(auth, Auth::Header(name, _) if *name == parsed);
-    if taken.contains(&parsed) || is_key || fixed.contains_key(&parsed) {
-        return Err(invalid(format!(
-            "the header {} is the client's own; remove it",
-            quoted(name)
-        )));
-    }
-    let mut value = HeaderValue::try_from(value)
-        .map_err(|_| invalid(format!("the header {} cannot carry its value", quoted(name))))?;
-    value.set_sensitive(true);
-    Ok((parsed, value))
 }
 
 /// The request was not answered at all.

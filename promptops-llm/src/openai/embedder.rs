@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 
 use crate::errors::Errors;
 use crate::http::Transport;
-use crate::json::count;
 
 /// OpenAI takes 2,048 texts at once.
 const MOST_TEXTS: usize = 2_048;
@@ -29,6 +28,7 @@ pub struct EmbedderOptions {
     dimensions: Option<u32>,
     batch: usize,
     floats: bool,
+    usage_needed: bool,
 }
 
 impl Default for EmbedderOptions {
@@ -37,6 +37,7 @@ impl Default for EmbedderOptions {
             dimensions: None,
             batch: 128,
             floats: false,
+            usage_needed: true,
         }
     }
 }
@@ -68,6 +69,14 @@ impl EmbedderOptions {
     #[must_use]
     pub fn as_numbers(mut self) -> Self {
         self.floats = true;
+        self
+    }
+
+    /// Takes an answer that does not say its usage for one that used nothing, as
+    /// [`OpenAiChat::usage_may_be_missing`](super::OpenAiChat::usage_may_be_missing).
+    #[must_use]
+    pub fn usage_may_be_missing(mut self) -> Self {
+        self.usage_needed = false;
         self
     }
 }
@@ -155,9 +164,18 @@ impl OpenAiEmbedder {
                 other.len()
             )));
         }
+        let tokens = body.pointer("/usage/prompt_tokens").and_then(Value::as_u64);
+        if tokens.is_none() && self.options.usage_needed {
+            return Err(errors
+                .malformed(
+                    "the answer does not say its usage, so its cost is unknown; allow it with \
+                     `usage_may_be_missing` if this server never does",
+                )
+                .with_should_retry(false));
+        }
         all.vectors.append(&mut vectors);
         all.usage += Usage {
-            input_tokens: count(body, "/usage/prompt_tokens"),
+            input_tokens: tokens.unwrap_or(0),
             ..Usage::default()
         };
         if let Some(model) = body.get("model").and_then(Value::as_str) {

@@ -205,6 +205,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/prompt_tokens",
+                "/usage/completion_tokens",
             ],
         ),
         (
@@ -218,6 +219,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/input_tokens",
+                "/usage/output_tokens",
             ],
         ),
         (
@@ -233,6 +235,7 @@ fn half_an_answer_is_malformed() {
                 "/model",
                 "/usage",
                 "/usage/input_tokens",
+                "/usage/output_tokens",
             ],
         ),
     ];
@@ -257,6 +260,48 @@ fn half_an_answer_is_malformed() {
     let lenient = OpenAiChat::new().usage_may_be_missing();
     assert_eq!(lenient.read_response(&body).unwrap().usage.total(), 0);
     assert!(!OpenAiChat::new().read_response(&body).unwrap_err().is_retryable());
+}
+
+#[test]
+fn what_a_provider_adds_to_its_answers_is_read_over() {
+    let chat = chat_calls();
+    let mut more = chat.clone();
+    for place in [
+        "",
+        "/choices/0",
+        "/choices/0/message",
+        "/choices/0/message/tool_calls/0",
+        "/choices/0/message/tool_calls/0/function",
+        "/usage",
+    ] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| OpenAiChat::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&chat));
+    more["choices"][0]["message"]["tool_calls"][0]["type"] = "custom".into();
+    let error = OpenAiChat::new().read_response(&more).unwrap_err();
+    assert_eq!(error.kind(), LlmErrorKind::Unsupported);
+    let message = message_response();
+    let mut more = message.clone();
+    for place in ["", "/content/0", "/content/1", "/content/2", "/usage"] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| AnthropicMessages::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&message));
+    let response = responses_response();
+    let mut more = response.clone();
+    for place in [
+        "",
+        "/output/0",
+        "/output/1",
+        "/output/1/content/0",
+        "/output/2",
+        "/usage",
+    ] {
+        more.pointer_mut(place).unwrap()["new"] = json!({"a": 1});
+    }
+    let read = |body: &Value| OpenAiResponses::new().read_response(body).unwrap();
+    assert_eq!(read(&more), read(&response));
 }
 
 #[test]
@@ -357,7 +402,13 @@ fn what_a_provider_has_no_word_for_is_refused_with_a_reason() {
             name: None,
         })
     });
-    let table: [(&dyn BlueprintAdapter, Blueprint, LlmErrorKind, &str); 22] = [
+    let table: [(&dyn BlueprintAdapter, Blueprint, LlmErrorKind, &str); 23] = [
+        (
+            messages,
+            edit(|b| b.messages.push(calling("c", "{\"n\": 18446744073709551616}"))),
+            Unsupported,
+            "64 bits",
+        ),
         (responses, named.clone(), Unsupported, "a name"),
         (messages, named, Unsupported, "a name"),
         (responses, stop, Unsupported, "stop sequences"),
@@ -454,6 +505,10 @@ fn what_a_provider_has_no_word_for_is_refused_with_a_reason() {
         assert_eq!(found, kind, "{message}");
         assert!(message.contains(words), "{message}");
     }
+    // What a model wrote is in no error.
+    let odd = edit(|b| b.messages.push(calling("c", "\"c4n4ry\"")));
+    let error = messages.request(&odd).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("c4n4ry"), "{error:?}");
 }
 
 #[test]

@@ -113,6 +113,21 @@ async fn nothing_is_asked_for_nothing() {
 }
 
 #[tokio::test]
+async fn usage_is_never_taken_for_nothing_unless_allowed() {
+    let mut body = list(&[(0, json!([1.0]))]);
+    body.as_object_mut().unwrap().remove("usage");
+    let server = Server::always(vec![json_answer(&body)]).await;
+    let client = openai(&server).build().unwrap();
+    let options = EmbedderOptions::new();
+    let strict = client.embedder("e", options.clone()).unwrap();
+    let error = strict.embed(&texts(&["a"])).await.unwrap_err();
+    assert_eq!(error.kind(), LlmErrorKind::Malformed);
+    assert!(!error.is_retryable());
+    let lenient = client.embedder("e", options.usage_may_be_missing()).unwrap();
+    assert_eq!(lenient.embed(&texts(&["a"])).await.unwrap().usage.total(), 0);
+}
+
+#[tokio::test]
 async fn vectors_that_cannot_be_are_malformed() {
     let bad = [
         json!({}),

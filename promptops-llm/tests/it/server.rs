@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::wire;
+
 /// One thing that the server does after it has read a request.
 #[derive(Debug, Clone)]
 pub enum Step {
@@ -134,8 +136,14 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// Whatever a test is about, what it sent must be what the providers take.
     fn drop(&mut self) {
         self.task.abort();
+        if !std::thread::panicking() {
+            for request in self.requests() {
+                wire::check_request(request.line(), &request.json());
+            }
+        }
     }
 }
 

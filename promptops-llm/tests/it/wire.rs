@@ -113,6 +113,24 @@ impl Wire {
     }
 }
 
+/// Checks the body of a request by where it went.
+pub fn check_request(line: &str, body: &Value) {
+    let path = line.split('?').next().unwrap();
+    let mut body = body.clone();
+    let wire = match path.rsplit('/').next().unwrap() {
+        "completions" => Wire::ChatRequest,
+        "responses" => Wire::ResponsesRequest,
+        "messages" => Wire::MessagesRequest,
+        "embeddings" => Wire::EmbeddingRequest,
+        other => panic!("a request went to {other}"),
+    };
+    // The description is OpenAI's; at Azure the address says the model.
+    if path.contains("/deployments/") && body.get("model").is_none() {
+        body["model"] = "by-address".into();
+    }
+    wire.check(&body);
+}
+
 fn compile(schema: &Value) -> Validator {
     jsonschema::options()
         .with_draft(Draft::Draft202012)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::OpenAiChat;
 use super::request::REFUSED;
 use crate::errors::{Errors, quoted};
-use crate::json::Fields;
+use crate::json::{Fields, texts};
 
 pub(super) fn blueprint(adapter: &OpenAiChat, body: &Value) -> Result<Blueprint, LlmError> {
     let errors = adapter.errors();
@@ -64,11 +64,9 @@ pub(super) fn blueprint(adapter: &OpenAiChat, body: &Value) -> Result<Blueprint,
     let stop = match fields.take("stop") {
         None => Vec::new(),
         Some(Value::String(one)) => vec![one.clone()],
-        Some(several) => serde_json::from_value(several.clone()).map_err(|e| {
-            errors
-                .malformed("`stop` is neither a text nor a list of texts")
-                .caused_by(e)
-        })?,
+        Some(several) => {
+            texts(several).ok_or_else(|| errors.malformed("`stop` is neither a text nor a list of texts"))?
+        }
     };
     Ok(Blueprint {
         messages,
@@ -136,8 +134,7 @@ fn part(value: &Value, errors: Errors<'_>) -> Result<Part, LlmError> {
     Ok(part)
 }
 
-/// Reads a call, in a request or an answer.
-pub(super) fn tool_call(value: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
+fn tool_call(value: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
     let mut fields = Fields::of(value, "a tool call", errors)?;
     // Some servers leave the type out; some add the call's place in the list.
     if fields.peek("type").is_some() {

@@ -1,13 +1,14 @@
 //! The body of a response as a completion.
 
-use promptops_core::llm::{BlueprintMessage, Completion, FinishReason, LlmError, LlmErrorKind, Part, Usage};
+use promptops_core::llm::{
+    BlueprintMessage, Completion, FinishReason, LlmError, LlmErrorKind, Part, ToolCall, Usage,
+};
 use promptops_core::prompt::MessageRole;
 use serde_json::Value;
 
 use super::OpenAiChat;
-use super::read::tool_call;
-use crate::errors::Errors;
-use crate::json::count;
+use crate::errors::{Errors, quoted};
+use crate::json::{count, counts};
 
 pub(super) fn completion(adapter: &OpenAiChat, body: &Value) -> Result<Completion, LlmError> {
     let errors = adapter.errors();
@@ -81,6 +82,30 @@ pub(super) fn completion(adapter: &OpenAiChat, body: &Value) -> Result<Completio
     })
 }
 
+/// A call, in which servers put what they like beside the call itself.
+fn tool_call(call: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
+    // Some servers leave the type out.
+    if let Some(kind) = call.get("type").and_then(Value::as_str)
+        && kind != "function"
+    {
+        return Err(errors.unsupported(format!(
+            "the answer has a call of type {}, which a completion cannot say",
+            quoted(kind)
+        )));
+    }
+    let text = |pointer: &str| {
+        call.pointer(pointer)
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| errors.malformed(format!("a call of the answer has no `{}`", &pointer[1..])))
+    };
+    Ok(ToolCall {
+        id: text("/id")?,
+        name: text("/function/name")?,
+        arguments: text("/function/arguments")?,
+    })
+}
+
 /// There is no answer but a refusal.
 pub(crate) fn refusal(errors: Errors<'_>, by_model: bool) -> LlmError {
     let who = if by_model {
@@ -109,10 +134,10 @@ fn usage(adapter: &OpenAiChat, body: &Value) -> Result<Usage, LlmError> {
                 .with_should_retry(false));
         }
     };
-    if usage.get("prompt_tokens").and_then(Value::as_u64).is_none() {
+    if !counts(usage, "prompt_tokens", "completion_tokens") {
         return Err(adapter
             .errors()
-            .malformed("the answer's usage has no `prompt_tokens`")
+            .malformed("the answer's usage has no `prompt_tokens` or no `completion_tokens`")
             .with_should_retry(false));
     }
     Ok(Usage {

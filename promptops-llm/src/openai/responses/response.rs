@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::OpenAiResponses;
 use crate::errors::{Errors, quoted};
 use crate::http::classify::in_band;
-use crate::json::count;
+use crate::json::{count, counts};
 use crate::openai::chat::response::refusal;
 
 pub(super) fn completion(adapter: &OpenAiResponses, body: &Value) -> Result<Completion, LlmError> {
@@ -114,7 +114,7 @@ fn call(item: &Value, errors: Errors<'_>) -> Result<ToolCall, LlmError> {
 fn usage(body: &Value, errors: Errors<'_>) -> Result<Usage, LlmError> {
     let usage = body
         .get("usage")
-        .filter(|usage| usage.get("input_tokens").is_some_and(Value::is_u64))
+        .filter(|usage| counts(usage, "input_tokens", "output_tokens"))
         .ok_or_else(|| {
             errors
                 .malformed("the answer does not say its usage, so its cost is unknown")
