@@ -29,7 +29,7 @@ use promptops_core::prompt::{Draft, system, user};
 use promptops_core::{PromptOps, Tenant};
 use promptops_examples::{SimulatedModel, chapter, say};
 use promptops_llm::layer::{Limits, LlmClientExt, RetryPolicy};
-use promptops_llm::{Anthropic, OpenAi};
+use promptops_llm::{AnthropicBuilder, OpenAi, OpenAiBuilder};
 use promptops_store_sqlite::SqliteBackend;
 use serde_json::{Value, json};
 
@@ -158,14 +158,12 @@ async fn model() -> Result<(Arc<dyn LlmClient>, PriceTable), Box<dyn Error>> {
     let price = Price::per_million(0.15, 0.60);
     if let Ok(model) = std::env::var("MODEL") {
         if has("OPENAI_API_KEY") {
-            let client = promptops_llm::OpenAiBuilder::from_env()?.model(&model).build()?;
+            let client = OpenAiBuilder::from_env()?.model(&model).build()?;
             let client = client.limit(limits()).retry(RetryPolicy::default());
             return Ok((Arc::new(client), PriceTable::new().with("openai", model, price)?));
         }
         if has("ANTHROPIC_API_KEY") {
-            let client = promptops_llm::AnthropicBuilder::from_env()?
-                .model(&model)
-                .build()?;
+            let client = AnthropicBuilder::from_env()?.model(&model).build()?;
             let client = client.limit(limits()).retry(RetryPolicy::default());
             return Ok((
                 Arc::new(client),

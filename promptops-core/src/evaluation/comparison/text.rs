@@ -23,7 +23,7 @@ impl Comparison {
             text += &format!(", {}", self.interval(interval));
         }
         text += &format!(
-            "; {} entries won, {} lost, p = {}): {}.",
+            "; {} entries won, {} lost, p {}): {}.",
             passing.won,
             passing.lost,
             probability(passing.p_value),
@@ -73,7 +73,7 @@ fn probability(p: f64) -> String {
     if p < 0.001 {
         "< 0.001".into()
     } else {
-        format!("{p:.3}")
+        format!("= {p:.3}")
     }
 }
 

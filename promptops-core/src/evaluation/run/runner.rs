@@ -318,7 +318,11 @@ impl Runner {
         match changed {
             Ok(run) => {
                 self.run = run;
-                self.progress.send_replace(report.progress);
+                self.progress.send_if_modified(|progress| {
+                    let changed = *progress != report.progress;
+                    *progress = report.progress;
+                    changed
+                });
                 self.report = Some(report);
                 Ok(true)
             }
