@@ -746,3 +746,56 @@ async fn slices_show_where_it_fails() {
         ]
     );
 }
+
+#[tokio::test]
+async fn a_judge_in_a_run_is_paid_for_and_what_it_does_not_say_is_no_score() {
+    use promptops_core::evaluation::judge::{Form, JudgeModel, LlmJudge, Scale};
+    let desk = Desk::with(4).await;
+    // e0 is judged well, e1 badly; of e2 it says nothing that can be read, and e3 has it fail.
+    let judging = ScriptedLlm::new(|request| {
+        let asked: String = request.messages.iter().map(|message| message.text()).collect();
+        let verdict = |label: &str| json!({ "reasoning": "seen", "verdict": label }).to_string();
+        let text = if asked.contains("q0") {
+            verdict("excellent")
+        } else if asked.contains("q1") {
+            verdict("bad")
+        } else if asked.contains("q2") {
+            "I would rather not say.".to_owned()
+        } else {
+            return Err(LlmError::new(LlmErrorKind::Overloaded, "scripted", "busy"));
+        };
+        Ok(ScriptedLlm::answer(text).with_usage(Usage::new(500, 0)))
+    });
+    let judge = |client: ScriptedLlm| {
+        let model = JudgeModel::new(Arc::new(client)).prices(prices());
+        LlmJudge::builder(model, Form::rubric("The answer is right.", Scale::default()))
+            .build()
+            .unwrap()
+    };
+    let error = desk
+        .evaluate(&exact(&model()).criterion(judge(judging.clone())))
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("favour their own"),
+        "the same model: {error}"
+    );
+
+    let other = judging.with_provider("another");
+    let evaluation = exact(&model()).criterion(judge(other));
+    let report = desk.evaluate(&evaluation).await.unwrap();
+    assert_eq!((report.passed, report.errors), (1, 2));
+    let judged = &report.scorers[1];
+    assert_eq!(
+        (
+            judged.scorer.as_str(),
+            judged.scored,
+            judged.errors,
+            judged.passed
+        ),
+        ("llm_judge", 2, 2, 1)
+    );
+    // Two verdicts, and two replies that could not be read.
+    assert_eq!(judged.usage.input_tokens, 2_000);
+    assert!(!report.evidence().judges["llm_judge"], "it is not calibrated");
+}

@@ -44,6 +44,6 @@ pub use excerpt::LongTexts;
 pub use form::{Form, GoodAnswer};
 pub use llm_judge::{LlmJudge, LlmJudgeBuilder};
 pub use model::{JudgeModel, Unscored};
-pub use pairwise::{Choice, Comparison, Pair, PairwiseJudge, PairwiseJudgeBuilder, Preference};
+pub use pairwise::{Choice, Pair, PairVerdict, PairwiseJudge, PairwiseJudgeBuilder, Preference};
 pub use reply::Unreadable;
 pub use scale::{Label, Scale};

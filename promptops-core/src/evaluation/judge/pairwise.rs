@@ -68,7 +68,7 @@ pub enum Preference {
 
 /// What a [`PairwiseJudge`] says of a pair.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub struct PairVerdict {
     /// What it said when it was shown the first as A.
     pub in_order: Choice,
     /// What it said when it was shown the second as A.
@@ -81,7 +81,7 @@ pub struct Comparison {
     pub cost: Option<Cost>,
 }
 
-impl Comparison {
+impl PairVerdict {
     /// The verdict that both orders agree on.
     #[must_use]
     pub fn preference(&self) -> Preference {
@@ -127,11 +127,11 @@ impl PairwiseJudge {
     ///
     /// # Errors
     /// As [`LlmJudge`](super::LlmJudge)'s `score`: of either order.
-    pub async fn compare(&self, pair: &Pair<'_>) -> Result<Comparison> {
+    pub async fn compare(&self, pair: &Pair<'_>) -> Result<PairVerdict> {
         self.judge(pair).await.answer
     }
 
-    pub(super) async fn judge(&self, pair: &Pair<'_>) -> Asked<Comparison> {
+    pub(super) async fn judge(&self, pair: &Pair<'_>) -> Asked<PairVerdict> {
         let swapped = Pair {
             first: pair.second,
             second: pair.first,
@@ -141,7 +141,7 @@ impl PairwiseJudge {
         let mut spent = in_order.spent;
         spent += swapped.spent;
         let both = in_order.answer.and_then(|a| Ok((a, swapped.answer?)));
-        spent.on(both.map(|(in_order, swapped)| Comparison {
+        spent.on(both.map(|(in_order, swapped)| PairVerdict {
             in_order: choice(&in_order, Choice::First, Choice::Second),
             swapped: choice(&swapped, Choice::Second, Choice::First),
             reasons: [in_order.reasoning, swapped.reasoning],
@@ -239,9 +239,9 @@ impl fmt::Debug for Pair<'_> {
 }
 
 /// Without the reasons, which may quote the outputs.
-impl fmt::Debug for Comparison {
+impl fmt::Debug for PairVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Comparison")
+        f.debug_struct("PairVerdict")
             .field("in_order", &self.in_order)
             .field("swapped", &self.swapped)
             .field("cost", &self.cost)

@@ -17,6 +17,7 @@ use super::result::{EntryError, EntryErrorKind, EntryResult, ScoreResult};
 use super::work::Task;
 use crate::base::error::{Error, Result};
 use crate::base::{Clock, ClosureHash, TenantId};
+use crate::evaluation::judge::Unscored;
 use crate::evaluation::scorer::{Criterion, Score, ScorerInput};
 use crate::llm::{
     Blueprint, Completion, CompletionKey, CompletionStore, Cost, FinishReason, LlmClient, LlmError,
@@ -291,6 +292,7 @@ async fn score(
     deadline: Instant,
 ) -> Result<ScoreResult, Box<Attempt>> {
     let scorer = criterion.scorer.name().to_owned();
+    let mut spent = None;
     let error = match guarded(deadline, || criterion.scorer.score(input)).await {
         Ok(Ok(Score {
             value,
@@ -316,6 +318,10 @@ async fn score(
             if let Some(kind) = fatal_kind(&error) {
                 return Err(Box::new(fatal(kind, error)));
             }
+            spent = error
+                .source()
+                .and_then(|source| source.downcast_ref::<Unscored>())
+                .map(|unscored| (unscored.usage(), unscored.cost()));
             entry_error(EntryErrorKind::Scorer, &error.to_string())
         }
         Err(Broken::Late) => entry_error(
@@ -326,17 +332,17 @@ async fn score(
             entry_error(EntryErrorKind::Panic, &format!("the scorer panicked: {what}"))
         }
     };
+    // A scorer that asks nobody has spent nothing; a judge that failed may not say what it has.
+    let (usage, cost) = spent.unwrap_or_else(|| {
+        let asks_nobody = criterion.scorer.judges().is_empty();
+        (Usage::default(), asks_nobody.then_some(Cost::ZERO))
+    });
     Ok(ScoreResult {
         scorer,
         score: Err(error),
         reason: String::new(),
-        usage: Usage::default(),
-        // What a scorer that failed has spent it does not say; one that asks nobody has spent nothing.
-        cost: if criterion.scorer.judges().is_empty() {
-            Some(Cost::ZERO)
-        } else {
-            None
-        },
+        usage,
+        cost,
     })
 }
 

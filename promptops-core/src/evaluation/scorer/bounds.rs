@@ -1,6 +1,7 @@
 //! How large an output may be, so that no scorer takes minutes or gigabytes, and how what is expected is read.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use serde_json::Value;
 
@@ -107,19 +108,55 @@ pub(super) fn shown(text: &str) -> String {
     quoted(text)
 }
 
-/// The beginning of a value.
+/// The beginning of a value, in compact form.
 pub(super) fn shown_json(value: &Value) -> String {
-    match value {
-        Value::String(text) => quoted(text),
-        Value::Array(items) => format!("an array of {}", items.len()),
-        Value::Object(map) => format!("an object of {}", map.len()),
-        small => small.to_string(),
+    let mut beginning = Beginning(Vec::new());
+    // What it fails with is that it has enough.
+    let is_whole = serde_json::to_writer(&mut beginning, value).is_ok();
+    let text = String::from_utf8_lossy(&beginning.0);
+    // A character may be cut in two.
+    let text = text.trim_end_matches(char::REPLACEMENT_CHARACTER);
+    if is_whole {
+        text.to_owned()
+    } else {
+        format!("{text}…")
+    }
+}
+
+/// Takes so many bytes, and no more.
+struct Beginning(Vec<u8>);
+
+impl Beginning {
+    const MOST: usize = 120;
+}
+
+impl Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = Self::MOST - self.0.len();
+        if room == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        let taken = room.min(bytes.len());
+        self.0.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_value_the_beginning_is_shown() {
+        let small = serde_json::json!({"category": "billing", "urgent": false});
+        assert_eq!(shown_json(&small), r#"{"category":"billing","urgent":false}"#);
+        let long = shown_json(&Value::from(vec!["\u{fc}"; 1_000]));
+        assert!(long.ends_with('…') && long.len() < 130, "{long}");
+    }
 
     #[test]
     fn depth_is_found_without_parsing() {
