@@ -758,7 +758,7 @@ async fn a_judge_in_a_run_is_paid_for_and_what_it_does_not_say_is_no_score() {
         let text = if asked.contains("q0") {
             verdict("excellent")
         } else if asked.contains("q1") {
-            verdict("bad")
+            verdict("poor")
         } else if asked.contains("q2") {
             "I would rather not say.".to_owned()
         } else {
