@@ -1,9 +1,12 @@
 //! What the database refuses by itself, whatever program asks.
 
+use promptops_core::ErrorKind;
+use promptops_core::base::{DatasetName, PageRequest, VersionNumber};
+use promptops_core::evaluation::{DatasetStore, EvaluationStore};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::databases::Database;
-use crate::desk::{acme, ana, promote, save};
+use crate::desk::{acme, acme_id, ana, claim, evaluate, fails, promote, record, run_id, save};
 
 async fn world() -> Database {
     let database = Database::new().await;
@@ -25,8 +28,8 @@ async fn world() -> Database {
     let evidence = promptops_core::evaluation::Evidence {
         prompt: v1.prompt.clone(),
         closure_hash: resolved.closure_hash(),
-        dataset: promptops_core::base::DatasetName::new("golden").unwrap(),
-        dataset_version: promptops_core::base::VersionNumber::FIRST,
+        dataset: DatasetName::new("golden").unwrap(),
+        dataset_version: VersionNumber::FIRST,
         run: "run".into(),
         entries: 1,
         passed: 1,
@@ -38,6 +41,7 @@ async fn world() -> Database {
         .record_evidence(evidence, &ana())
         .await
         .unwrap();
+    evaluate(&database.backend()).await;
     // Another tenant, which has a prompt of the same name.
     let other = ops.tenant("other").unwrap();
     save(&other, "rules", "Be brief.").await;
@@ -61,6 +65,7 @@ async fn what_never_changes_is_refused_by_the_database() {
         .approve(&v1, "staging", &ana(), "")
         .await
         .unwrap();
+    evaluate(&database.backend()).await;
     let mut owner = PgConnection::connect_with(&database.owner()).await.unwrap();
     for sql in [
         "UPDATE promptops.version SET content = 'x'",
@@ -83,6 +88,23 @@ async fn what_never_changes_is_refused_by_the_database() {
         "UPDATE promptops.audit SET detail = 'x'",
         "DELETE FROM promptops.audit",
         "TRUNCATE promptops.audit",
+        "UPDATE promptops.dataset SET name = 'x'",
+        "UPDATE promptops.dataset_version SET message = 'x'",
+        "DELETE FROM promptops.dataset_version",
+        "TRUNCATE promptops.dataset_version",
+        "UPDATE promptops.dataset_entry SET entry = 'x'",
+        "DELETE FROM promptops.dataset_entry",
+        "TRUNCATE promptops.dataset_entry",
+        "UPDATE promptops.run SET name = 'x'",
+        "UPDATE promptops.run SET closure_hash = sha256('x')",
+        "UPDATE promptops.run SET evaluator = 'x'",
+        "UPDATE promptops.run SET entries = 7",
+        "UPDATE promptops.run SET started_at = 7",
+        "DELETE FROM promptops.run",
+        "TRUNCATE promptops.run",
+        "UPDATE promptops.result SET result = 'x'",
+        "DELETE FROM promptops.result",
+        "TRUNCATE promptops.result",
     ] {
         refused(&mut owner, sql, "promptops: ").await;
     }
@@ -117,6 +139,14 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
         "DELETE FROM promptops.version",
         "TRUNCATE promptops.history",
         "DELETE FROM promptops.audit",
+        "DELETE FROM promptops.dataset",
+        "UPDATE promptops.dataset_version SET entries = 1",
+        "UPDATE promptops.dataset_entry SET entry = 'x'",
+        "UPDATE promptops.run SET evaluator = 'x'",
+        "DELETE FROM promptops.run",
+        "UPDATE promptops.result SET result = 'x'",
+        "DELETE FROM promptops.result",
+        "UPDATE promptops.completion SET completion = 'x'",
         "DELETE FROM promptops.tenant",
         "SELECT * FROM promptops.change",
         "UPDATE promptops.change_head SET position = 0",
@@ -133,7 +163,7 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
     }
 }
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 20] = [
     "tenant",
     "prompt",
     "prompt_tag",
@@ -147,6 +177,13 @@ const TABLES: [&str; 13] = [
     "evidence",
     "audit",
     "audit_head",
+    "dataset",
+    "dataset_version",
+    "dataset_entry",
+    "run",
+    "lease",
+    "result",
+    "completion",
 ];
 
 /// How many rows of each table a connection sees, and of how many tenants.
@@ -185,6 +222,8 @@ async fn a_bound_role_sees_the_entered_tenant_alone() {
         "INSERT INTO promptops.tenant (name) VALUES ('evil')",
         "INSERT INTO promptops.policy (tenant, environment, policy) VALUES (999, 'dev', '{}')",
         "INSERT INTO promptops.change (tenant, change) VALUES ('other', '{}')",
+        "INSERT INTO promptops.result (tenant, run, task, result) VALUES (999, 1, 1, '{}')",
+        "INSERT INTO promptops.dataset_entry (tenant, entry_list, position, name, entry) VALUES (999, 9, 0, 'a', '{}')",
     ] {
         app.execute("SAVEPOINT here").await.unwrap();
         refused(&mut app, sql, "row-level security").await;
@@ -200,4 +239,80 @@ async fn a_bound_role_sees_the_entered_tenant_alone() {
     app.execute("BEGIN").await.unwrap();
     app.execute("SELECT promptops.entered('nobody')").await.unwrap();
     assert!(seen(&mut app).await.iter().all(|(rows, _)| *rows == 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evaluations_changed_behind_the_backend_are_errors() {
+    let database = Database::new().await;
+    let backend = database.backend();
+    evaluate(&backend).await;
+    let behind = async |sql: &str| database.execute(sql).await.unwrap();
+    behind(
+        "ALTER TABLE promptops.dataset_entry DISABLE TRIGGER ALL; ALTER TABLE promptops.result DISABLE TRIGGER ALL;
+        ALTER TABLE promptops.run DISABLE TRIGGER ALL; UPDATE promptops.result SET result = '{}'",
+    )
+    .await;
+    let all = PageRequest::default();
+    let read = backend.results(&acme_id(), &run_id(), &all).await;
+    fails(read, ErrorKind::Corrupt, &["result cannot be read back"]);
+    let of = DatasetName::new("golden").unwrap();
+    for (sql, words) in [
+        (
+            "UPDATE promptops.dataset_entry SET entry = '{\"id\": 7}'",
+            "entry of a dataset cannot be read back",
+        ),
+        (
+            "DELETE FROM promptops.dataset_entry WHERE position = 2",
+            "entry of a dataset",
+        ),
+        (
+            "DELETE FROM promptops.dataset_entry WHERE position < 2",
+            "list of a dataset's entries",
+        ),
+    ] {
+        behind("DELETE FROM promptops.lease; UPDATE promptops.run SET next_task = 0").await;
+        behind(sql).await;
+        let read = backend.entries(&acme_id(), &of, VersionNumber::FIRST, &all).await;
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::Corrupt);
+        fails(claim(&backend, "w", 2).await, ErrorKind::Corrupt, &[words]);
+    }
+    for (column, value) in [
+        ("evaluator", "{}"),
+        ("state", "{\"status\":\"asleep\"}"),
+        ("state", ""),
+    ] {
+        behind(&format!("UPDATE promptops.run SET {column} = '{value}'")).await;
+        let run = backend.run(&acme_id(), &run_id()).await;
+        fails(run, ErrorKind::Corrupt, &["of a run cannot be read back"]);
+    }
+    fails(
+        record(&backend, 1, "b").await,
+        ErrorKind::Invalid,
+        &["of no task"],
+    );
+    fails(
+        claim(&backend, "w", 2).await,
+        ErrorKind::Corrupt,
+        &["state of a run"],
+    );
+}
+
+/// Workers at a run do not wait for other changes of their tenant.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn work_on_a_run_does_not_wait_for_its_tenants_changes() {
+    let database = Database::new().await;
+    let backend = database.backend();
+    evaluate(&backend).await;
+    let mut other = PgConnection::connect_with(&database.owner()).await.unwrap();
+    other.execute("BEGIN").await.unwrap();
+    other.execute("SELECT promptops.locked('acme')").await.unwrap();
+    let work = async {
+        assert_eq!(claim(&backend, "v", 1).await.unwrap().tasks.len(), 1);
+        record(&backend, 1, "b").await.unwrap();
+        backend.release_tasks(&acme_id(), &run_id(), "v").await.unwrap();
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(4), work)
+        .await
+        .expect("nobody holds the run");
+    other.execute("ROLLBACK").await.unwrap();
 }
