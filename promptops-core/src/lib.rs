@@ -42,7 +42,10 @@
 //! | save, find, compare and retire versions | [`Tenant::prompts`], [`prompt`] |
 //! | promote, approve, roll back, set policies | [`Tenant::environments`], [`environment`] |
 //! | resolve and render | [`Tenant::resolve`], [`resolve`] |
-//! | record feedback and evidence | [`Tenant::metrics`], [`Tenant::evaluations`] |
+//! | save datasets, evaluate, compare | [`Tenant::datasets`], [`Tenant::evaluations`], [`evaluation`] |
+//! | judge outputs by a model, and hold it against people | [`evaluation::judge`] |
+//! | bring a model | [`llm`], the crate `promptops-llm` |
+//! | record feedback | [`Tenant::metrics`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
