@@ -384,12 +384,14 @@ impl ToolCall {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) when the model wrote something that is no JSON object.
     pub fn parse(&self) -> Result<Map<String, Value>> {
+        // Without the parser's own words, which repeat what the model wrote.
         serde_json::from_str(&self.arguments).map_err(|e| {
             malformed(format!(
-                "the arguments of the call of {} are no JSON object",
-                crate::base::id::quoted(&self.name)
+                "the arguments of the call of {} are no JSON object (line {}, column {})",
+                crate::base::id::quoted(&self.name),
+                e.line(),
+                e.column()
             ))
-            .caused_by(e)
         })
     }
 

@@ -1,5 +1,6 @@
 //! Whoever can answer a request, and whoever can embed a text.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -44,7 +45,7 @@ pub trait Embedder: Send + Sync {
 }
 
 /// What embedding came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Embeddings {
     /// One vector for each text, in order.
     pub vectors: Vec<Vec<f32>>,
@@ -121,5 +122,16 @@ mod tests {
     async fn a_shared_embedder_is_one() {
         let shared: Arc<dyn Embedder> = Arc::new(Lengths);
         assert_eq!(embed(shared).await, embed(Lengths).await);
+    }
+}
+
+/// How many, without the vectors.
+impl fmt::Debug for Embeddings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embeddings")
+            .field("vectors", &self.vectors.len())
+            .field("usage", &self.usage)
+            .field("model", &self.model)
+            .finish()
     }
 }

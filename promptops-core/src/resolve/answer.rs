@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::cache::Entry;
 use crate::base::ClosureHash;
 use crate::base::error::{Error, Result};
+use crate::llm::Blueprint;
 use crate::observation::Stamp;
 use crate::prompt::{Message, ModelSettings, Tool, Version};
 use crate::render::{Parameter, Rendered};
@@ -163,6 +164,17 @@ impl Answer {
             .first()
             .filter(|_| self.is_text)
             .and_then(Message::text)
+    }
+
+    /// The request that it makes of a model, with the version's settings, tools and output schema, in no provider's words:
+    /// for an [`LlmClient`](crate::llm::LlmClient), or an adapter that makes a provider's JSON of it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for a message put in through a placeholder with a part or an extra that
+    /// a blueprint cannot say, [`Invalid`](crate::ErrorKind::Invalid) for one that is malformed.
+    pub fn blueprint(&self) -> Result<Blueprint> {
+        let content = self.resolved.entry.shared.compiled.content();
+        Blueprint::of(content, self.messages.iter().cloned())
     }
 
     /// What to echo with everything that is recorded about the answer.

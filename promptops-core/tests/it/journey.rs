@@ -125,3 +125,36 @@ async fn author_promote_resolve_roll_back() {
     );
     acme.audit().verify().await.unwrap();
 }
+
+#[tokio::test]
+async fn an_answer_is_a_request_in_no_providers_words() {
+    let acme = PromptOps::builder(MemoryBackend::new())
+        .build()
+        .tenant("acme")
+        .unwrap();
+    let draft = Draft::chat([system("Be {{ tone }}."), placeholder("history")])
+        .by("ana")
+        .active();
+    acme.prompts().save("chat", draft).await.unwrap();
+    let image = json!({"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}});
+    let history = json!([{"role": "user", "content": [{"type": "text", "text": "What is this?"}, image]}]);
+    let parameters = json!({"tone": "brief", "history": history});
+    let blueprint = acme
+        .resolve("chat")
+        .render(&parameters)
+        .await
+        .unwrap()
+        .blueprint()
+        .unwrap();
+    assert_eq!(blueprint.messages[0].text(), "Be brief.");
+    assert_eq!(blueprint.messages[1].parts.len(), 2);
+    let odd = json!({"tone": "brief", "history": [{"role": "user", "content": "hi", "cache_control": {}}]});
+    let error = acme
+        .resolve("chat")
+        .render(&odd)
+        .await
+        .unwrap()
+        .blueprint()
+        .unwrap_err();
+    assert!(error.to_string().contains("cache_control"), "{error}");
+}

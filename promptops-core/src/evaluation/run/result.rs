@@ -39,7 +39,8 @@ pub struct EntryResult {
     pub latency: Duration,
     /// Tokens of the model's call.
     pub usage: Usage,
-    /// What the model's call cost; `None` when its price is unknown. Nothing was paid if it is from a cache.
+    /// What the model's call cost, a call that failed taken for free; `None` when its price is unknown. Nothing was paid if
+    /// it is from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
     /// Whether the output is from a cache: nothing was paid for it in this run.
