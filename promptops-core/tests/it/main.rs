@@ -8,6 +8,7 @@ mod authoring;
 mod bombs;
 mod cancelled;
 mod conformance;
+mod dataset_files;
 mod evaluating;
 mod faulty;
 mod gates;

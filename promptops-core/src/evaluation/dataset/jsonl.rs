@@ -149,3 +149,26 @@ pub(super) fn check_writable(entry: &Entry) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_entries_are_read_than_a_dataset_takes() {
+        let limits = Limits {
+            entries: 2,
+            ..Limits::default()
+        };
+        let text: String = (0..3)
+            .map(|i| format!("{{\"id\":\"{i}\",\"input\":{{}}}}\n"))
+            .collect();
+        let two = text.lines().take(2).collect::<Vec<_>>().join("\n");
+        assert_eq!(
+            read(two.as_bytes(), MissingIds::Refused, limits).unwrap().len(),
+            2
+        );
+        let error = read(text.as_bytes(), MissingIds::Refused, limits).unwrap_err();
+        assert!(error.to_string().contains("line 3: at most 2 entries"), "{error}");
+    }
+}

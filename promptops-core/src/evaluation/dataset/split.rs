@@ -164,3 +164,162 @@ fn minus_log2(x: u64) -> u64 {
     }
     (u64::from(zeros + 1) << DIGITS) - digits
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Map;
+
+    use super::*;
+
+    fn entries(count: usize) -> Vec<Entry> {
+        (0..count)
+            .map(|i| Entry::new(format!("e{i}"), Map::new()))
+            .collect()
+    }
+
+    fn split<const N: usize>(parts: [(&str, u32); N]) -> Split {
+        Split::new(parts).unwrap()
+    }
+
+    /// How many moved, by (from, to).
+    fn moves(before: &Split, after: &Split) -> BTreeMap<(String, String), usize> {
+        let mut moves = BTreeMap::new();
+        for entry in entries(10_000) {
+            let (from, to) = (before.part(&entry), after.part(&entry));
+            if from != to {
+                *moves.entry((from.to_owned(), to.to_owned())).or_default() += 1;
+            }
+        }
+        moves
+    }
+
+    /// The figures are those of the formula written down in another language.
+    #[test]
+    fn splits_are_frozen() {
+        for (x, expected) in [
+            (0, 64 << 48),
+            (1, 64 << 48),
+            (2, 63 << 48),
+            (1 << 63, 1 << 48),
+            (u64::MAX, 1),
+            (12_345_678_901_234_567, 2_968_194_248_475_635),
+        ] {
+            assert_eq!(minus_log2(x), expected, "{x}");
+        }
+        let parts = split([("train", 70), ("dev", 10), ("test", 20)]);
+        let first = |split: &Split, group: bool| -> String {
+            entries(12)
+                .into_iter()
+                .map(|entry| {
+                    if group {
+                        Entry::new("any", Map::new()).in_group(entry.id)
+                    } else {
+                        entry
+                    }
+                })
+                .map(|entry| split.part(&entry)[..2].to_owned() + " ")
+                .collect()
+        };
+        assert_eq!(first(&parts, false), "tr tr te tr tr de tr tr tr tr de tr ");
+        assert_eq!(first(&parts, true), "tr tr tr de tr tr tr tr tr te te tr ");
+        assert_eq!(
+            first(&parts.salt("2"), false),
+            "tr tr tr tr tr te tr tr tr tr tr tr "
+        );
+    }
+
+    #[test]
+    fn logarithms_are_those_of_floats_as_far_as_floats_go() {
+        let mut x = 1_u64;
+        for _ in 0..10_000 {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let exact = -(x as f64 / 2.0_f64.powi(64)).log2();
+            let found = minus_log2(x) as f64 / 2.0_f64.powi(48);
+            assert!((found - exact).abs() < 1e-13, "{x}: {found}, {exact}");
+        }
+    }
+
+    #[test]
+    fn shares_are_those_of_the_weights() {
+        let parts = split([("a", 70), ("b", 20), ("c", 10)]);
+        let parts = parts.of(entries(10_000));
+        let counts: Vec<_> = parts.iter().map(|(_, entries)| entries.len()).collect();
+        // Four standard deviations, which are 46, 40 and 30.
+        for (count, expected) in counts.iter().zip([7_000_usize, 2_000, 1_000]) {
+            assert!(count.abs_diff(expected) < 180, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn an_entrys_part_does_not_depend_on_the_others_and_order_is_kept() {
+        let split = split([("train", 2), ("test", 1)]);
+        let all = entries(500);
+        let few = split.of(&all[..100]);
+        let more = split.of(&all);
+        for ((name, few), (_, more)) in few.iter().zip(&more) {
+            assert!(!few.is_empty());
+            assert_eq!(few[..], more[..few.len()], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_group_stays_together_and_is_not_an_id_of_the_same_name() {
+        let split = split([("a", 1), ("b", 1)]);
+        let mut apart = 0;
+        for group in entries(100) {
+            let in_group = |id: String| Entry::new(id, Map::new()).in_group(&group.id);
+            let first = in_group("x".to_owned());
+            for i in 0..20 {
+                assert_eq!(split.part(&in_group(format!("{i}"))), split.part(&first));
+            }
+            apart += usize::from(split.part(&first) != split.part(&group));
+        }
+        assert!((20..80).contains(&apart), "{apart}");
+    }
+
+    #[test]
+    fn changed_weights_move_the_fewest() {
+        let before = split([("train", 70), ("test", 30)]);
+        assert_eq!(
+            moves(&before, &split([("train", 7), ("test", 3)])),
+            BTreeMap::new()
+        );
+        assert_eq!(
+            moves(&before, &split([("test", 30), ("train", 70)])),
+            BTreeMap::new()
+        );
+        let found = moves(&before, &split([("train", 80), ("test", 20)]));
+        assert_eq!(found.len(), 1);
+        let moved = found[&("test".to_owned(), "train".to_owned())];
+        assert!((880..1_120).contains(&moved), "{moved} instead of 1,000");
+
+        // A new part takes its share from the others, and nothing else moves.
+        let found = moves(&before, &split([("train", 70), ("test", 30), ("dev", 100)]));
+        assert!(found.keys().all(|(_, to)| to == "dev"), "{found:?}");
+        let moved: usize = found.values().sum();
+        assert!((4_800..5_200).contains(&moved), "{moved} instead of 5,000");
+    }
+
+    #[test]
+    fn another_salt_is_an_independent_split() {
+        let split = split([("a", 1), ("b", 1)]);
+        let moved: usize = moves(&split, &split.clone().salt("2")).values().sum();
+        assert!((4_800..5_200).contains(&moved), "{moved}");
+    }
+
+    #[test]
+    fn what_is_no_split_is_refused() {
+        let refused = |parts: &[(&str, u32)]| Split::new(parts.to_vec()).unwrap_err().to_string();
+        assert!(refused(&[]).contains("no part"));
+        assert!(refused(&[("a", 0)]).contains("weight 0"));
+        assert!(refused(&[("a", 1), ("a", 2)]).contains("stands for two parts"));
+        assert!(refused(&[("", 1)]).contains("1 to 200 bytes"));
+        assert!(refused(&[("a\n", 1)]).contains("1 to 200 bytes"));
+        let many = (0..=Split::MAX_PARTS).map(|i| (format!("p{i}"), 1));
+        assert!(Split::new(many).unwrap_err().to_string().contains("1000 parts"));
+        let heavy = split([("a", u32::MAX), ("b", u32::MAX)]);
+        assert!(heavy.of(entries(100)).iter().all(|(_, part)| part.len() > 20));
+    }
+}

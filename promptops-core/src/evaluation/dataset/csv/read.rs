@@ -82,3 +82,20 @@ fn entry(cells: &[&str], kinds: &[Column], columns: &CsvColumns) -> Result<Entry
         group,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_entries_are_read_than_a_dataset_takes() {
+        let limits = Limits {
+            entries: 2,
+            ..Limits::default()
+        };
+        let read = |text: &str| read(text.as_bytes(), &CsvColumns::new(), limits);
+        assert_eq!(read("id\na\nb\n").unwrap().len(), 2);
+        let error = read("id\na\nb\nc\n").unwrap_err().to_string();
+        assert!(error.contains("line 4: at most 2 entries"), "{error}");
+    }
+}

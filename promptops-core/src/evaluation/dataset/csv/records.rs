@@ -168,12 +168,14 @@ fn split<'a>(
             return Err("it is no record".to_owned());
         }
     }
-    let cells = utf8(cells)?;
+    let ends = &ends[..count];
+    // What lies beyond is left of records before.
+    let whole = cells.get(..ends.last().copied().unwrap_or(0)).unwrap_or(cells);
+    let whole = utf8(whole)?;
     let mut begin = 0;
-    ends[..count]
-        .iter()
+    ends.iter()
         .map(|end| {
-            let cell = cells.get(begin..*end).ok_or("it is no record")?;
+            let cell = whole.get(begin..*end).ok_or("it is no record")?;
             begin = *end;
             Ok(cell)
         })
