@@ -799,3 +799,17 @@ async fn a_judge_in_a_run_is_paid_for_and_what_it_does_not_say_is_no_score() {
     assert_eq!(judged.usage.input_tokens, 2_000);
     assert!(!report.evidence().judges["llm_judge"], "it is not calibrated");
 }
+
+#[tokio::test]
+async fn expecting_null_is_refused_since_it_could_not_be_told_from_expecting_nothing() {
+    let desk = Desk::with(1).await;
+    let mut odd = entries(1);
+    odd[0].expected_output = Some(Value::Null);
+    let error = desk
+        .acme
+        .datasets()
+        .save("odd", DatasetDraft::new(odd), &ana())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("expects JSON null"), "{error}");
+}

@@ -98,6 +98,12 @@ impl Entry {
                 )));
             }
         }
+        if self.expected_output == Some(Value::Null) {
+            return Err(invalid(format!(
+                "the entry {} expects JSON null, which could not be told from expecting nothing; expect the string \"null\" instead",
+                quoted(&self.id)
+            )));
+        }
         let values = [&self.input, &self.metadata].into_iter().flat_map(Map::values);
         if !is_within(values.chain(&self.expected_output), Self::MAX_NESTING) {
             return Err(invalid(format!(

@@ -9,7 +9,6 @@ use super::format::CsvFormat;
 use crate::base::error::{Result, invalid};
 use crate::base::id::quoted;
 use crate::evaluation::dataset::Entry;
-use crate::evaluation::dataset::jsonl::check_writable;
 use crate::evaluation::dataset::lines::io_error;
 
 /// Writes entries as CSV with the standard names, which [`read_csv`](super::read_csv) reads in the same format as the
@@ -59,7 +58,7 @@ impl<W: Write> CsvWriter<W> {
 
     /// Sees an entry for the first time, and refuses what would not come back.
     pub fn prepare(&mut self, entry: &Entry) -> Result<()> {
-        check_writable(entry)?;
+        entry.check()?;
         self.expected_output |= entry.expected_output.is_some();
         self.group |= entry.group.is_some();
         for (map, names) in [
