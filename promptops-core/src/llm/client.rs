@@ -85,6 +85,17 @@ impl<E: Embedder + ?Sized> Embedder for Arc<E> {
     }
 }
 
+/// How many, without the vectors.
+impl fmt::Debug for Embeddings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embeddings")
+            .field("vectors", &self.vectors.len())
+            .field("usage", &self.usage)
+            .field("model", &self.model)
+            .finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,16 +133,5 @@ mod tests {
     async fn a_shared_embedder_is_one() {
         let shared: Arc<dyn Embedder> = Arc::new(Lengths);
         assert_eq!(embed(shared).await, embed(Lengths).await);
-    }
-}
-
-/// How many, without the vectors.
-impl fmt::Debug for Embeddings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Embeddings")
-            .field("vectors", &self.vectors.len())
-            .field("usage", &self.usage)
-            .field("model", &self.model)
-            .finish()
     }
 }
