@@ -243,6 +243,28 @@ BEGIN
 END
 $$;
 
+-- Results of a run after a task, in the order of tasks; one row of NULLs when there are none, and no row without such a
+-- run.
+CREATE FUNCTION promptops.results_after(
+    in_tenant text, in_run text, in_task bigint, in_limit bigint, OUT result text
+) RETURNS SETOF text LANGUAGE plpgsql STABLE SET enable_seqscan TO off SET enable_bitmapscan TO off AS $$
+DECLARE
+    owner bigint;
+    here  bigint;
+BEGIN
+    SELECT t.id INTO owner FROM promptops.entered(in_tenant) t;
+    SELECT r.id INTO here FROM promptops.run r WHERE r.tenant = owner AND r.name = in_run;
+    IF here IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT d.result FROM promptops.result d
+        WHERE d.run = here AND d.task > in_task ORDER BY d.task LIMIT in_limit;
+    IF NOT FOUND THEN
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
 -- Keeps an answer, unless there is one under its key.
 CREATE FUNCTION promptops.keep_completion(
     in_tenant text, in_key bytea, in_at bigint, in_completion text, in_lock_timeout text
@@ -291,4 +313,4 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION promptops.locked_run, promptops.claim_tasks, promptops.set_leases, promptops.record_results,
-    promptops.keep_completion, promptops.forget_completions FROM PUBLIC;
+    promptops.results_after, promptops.keep_completion, promptops.forget_completions FROM PUBLIC;

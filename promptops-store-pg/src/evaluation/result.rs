@@ -12,12 +12,7 @@ use crate::error;
 
 const RECORD: &str = "SELECT r.state, r.accepted, r.foreign_at
     FROM promptops.record_results($1, $2, $3, $4, $5, $6, $7) r";
-/// One row without a result where the run has none after the task.
-const PAGE: &str = "SELECT d.result FROM promptops.entered($1) n, LATERAL (
-        SELECT r.id FROM promptops.run r WHERE r.tenant = n.id AND r.name = $2 OFFSET 0
-    ) r LEFT JOIN LATERAL (
-        SELECT d.task, d.result FROM promptops.result d WHERE d.run = r.id AND d.task > $3 ORDER BY d.task LIMIT $4
-    ) d ON true ORDER BY d.task";
+const PAGE: &str = "SELECT d.result FROM promptops.results_after($1, $2, $3, $4) d";
 const COUNT: &str = "SELECT x.results FROM promptops.entered($1) n, LATERAL (
         SELECT r.results FROM promptops.run r WHERE r.tenant = n.id AND r.name = $2 OFFSET 0
     ) x";

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::evaluation::WorkCall;
 use super::read::Read;
 use crate::base::tenancy::ParentChange;
 use crate::base::{Error, TenantId};
@@ -27,6 +28,7 @@ pub(super) enum Call {
     Approve(ApprovalEntry),
     RecordFeedback(Vec<Feedback>),
     RecordEvidence(EvidenceRecord),
+    Work(WorkCall),
     Read(TenantId, Read),
 }
 
@@ -53,6 +55,7 @@ impl Call {
             Self::RecordEvidence(record) => {
                 stores.evaluations.record_evidence(record.clone()).await.map(done)
             }
+            Self::Work(call) => call.answer(stores).await,
             Self::Read(tenant, read) => read.answer(stores, tenant).await,
         };
         answer.unwrap_or_else(|error| refusal(&error))

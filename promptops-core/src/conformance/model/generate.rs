@@ -10,6 +10,7 @@ use proptest::sample::select;
 use proptest::strategy::Union;
 use proptest_state_machine::ReferenceStateMachine;
 
+use super::evaluation;
 use super::names::{CLOSURES, CONTENTS, DATASETS, OUTSIDER, POLICIES, RUNS, SEMVERS, STATUSES, TAGS};
 use super::operation::{Answered, By, Move, Operation, Place, Revision};
 use super::read;
@@ -40,6 +41,7 @@ impl ReferenceStateMachine for Generator {
             (24, read::read(&there)),
             (1, Just(Operation::Reopen).boxed()),
         ];
+        choices.extend(evaluation::work(&there.evaluated));
         // Without any version there is nothing to say about one.
         if !there.versions.is_empty() {
             choices.push((10, set_status(&there)));
@@ -71,7 +73,7 @@ pub(super) fn somewhere() -> impl Strategy<Value = &'static str> + Clone {
     select(&["dev", "dev", "dev", "staging", "production"][..])
 }
 
-fn by() -> impl Strategy<Value = By> {
+pub(super) fn by() -> impl Strategy<Value = By> {
     (0..By::ACTORS, -2_i64..6).prop_map(|(actor, at)| By { actor, at })
 }
 
@@ -98,7 +100,7 @@ pub(super) fn mostly<T: fmt::Debug + 'static>(
 }
 
 /// In a hundred, this many times `true`.
-fn sometimes(weight: u32) -> impl Strategy<Value = bool> {
+pub(super) fn sometimes(weight: u32) -> impl Strategy<Value = bool> {
     proptest::bool::weighted(f64::from(weight) / 100.0)
 }
 

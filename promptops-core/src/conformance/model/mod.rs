@@ -8,6 +8,7 @@
 //! more or fewer.
 
 mod call;
+mod evaluation;
 mod generate;
 mod names;
 mod operation;
@@ -75,7 +76,7 @@ fn config(cases: u32, seed: u64) -> Config {
 }
 
 fn operations() -> impl proptest::strategy::Strategy<Value = Sequence> {
-    Generator::sequential_strategy(10..=30)
+    Generator::sequential_strategy(15..=45)
 }
 
 /// As the strategy makes it: the initial state, the operations, and a count of those that were done, for shrinking.

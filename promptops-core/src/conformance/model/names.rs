@@ -1,6 +1,10 @@
 //! What generated operations are about: few names and contents, so that they meet.
 
+use serde_json::json;
+
+use crate::conformance::fixture::object;
 use crate::environment::Policy;
+use crate::evaluation::Entry;
 use crate::prompt::{Content, Status, placeholder, system, user};
 
 pub(super) const TENANTS: [&str; 3] = ["shared", "acme", "globex"];
@@ -16,6 +20,12 @@ pub(super) const TAGS: [&str; 4] = ["b", "a", "c-1", "c"];
 pub(super) const CLOSURES: [&str; 3] = ["one", "two", "three"];
 pub(super) const DATASETS: [&str; 2] = ["golden", "edge-cases"];
 pub(super) const RUNS: [&str; 3] = ["run 1", "run 2", "Run 1"];
+pub(super) const RUN_IDS: [&str; 3] = ["run-1", "run-2", "Run-1"];
+pub(super) const WORKERS: [&str; 2] = ["w", "W"];
+pub(super) const ENTRY_SETS: usize = 4;
+/// Of answers: one byte each.
+pub(super) const KEYS: u8 = 2;
+pub(super) const ANSWERS: [&str; 3] = ["yes", "no", "\u{0} \u{1f984}"];
 pub(super) const CONTENTS: usize = 6;
 pub(super) const POLICIES: usize = 4;
 
@@ -55,5 +65,24 @@ pub(super) fn policy(n: usize) -> Policy {
             .require_evaluation("golden", 0.7)
             .unwrap()
             .pinned_snippets(),
+    }
+}
+
+/// One of [`ENTRY_SETS`] lists of entries.
+pub(super) fn entry_set(n: usize) -> Vec<Entry> {
+    let first = Entry::new(
+        "e0",
+        object(json!({ "n": [u64::MAX, 1e308, 0.1], "text": "\u{0}\u{1f984}" })),
+    );
+    let second = Entry::new("O'Neil \u{e9}", object(json!({})))
+        .expecting(json!([null]))
+        .in_group("g");
+    let third = Entry::new("E0", object(json!({ "": {} }))).with("language", "en");
+    match n {
+        0 => vec![first],
+        1 => vec![first, second, third],
+        // The same in another order are others.
+        2 => vec![third, second, first],
+        _ => vec![second, third],
     }
 }

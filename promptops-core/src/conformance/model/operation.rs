@@ -1,6 +1,7 @@
 //! What is generated: operations in words, which mean the same call on every backend.
 
 use super::call::Call;
+use super::evaluation::Work;
 use super::names::{PROMPTS, content, policy};
 use super::read::{Read, references};
 use crate::base::audit::{AuditAction, AuditEntry};
@@ -26,7 +27,7 @@ pub(super) struct By {
 impl By {
     pub const ACTORS: usize = 3;
 
-    fn actor(self) -> Actor {
+    pub(super) fn actor(self) -> Actor {
         match self.actor {
             0 => Actor::member("ana"),
             1 => Actor::owner("olga \u{1f984} O'Neil"),
@@ -34,11 +35,11 @@ impl By {
         }
     }
 
-    fn time(self) -> Timestamp {
+    pub(super) fn time(self) -> Timestamp {
         at(self.at)
     }
 
-    fn entry(self, desk: &Desk, action: AuditAction, subject: &str) -> AuditEntry {
+    pub(super) fn entry(self, desk: &Desk, action: AuditAction, subject: &str) -> AuditEntry {
         AuditEntry {
             at: self.time(),
             actor: self.actor(),
@@ -166,6 +167,8 @@ pub(super) enum Operation {
         passed: u64,
         by: By,
     },
+    /// On datasets, runs and answers of a tenant.
+    Work(&'static str, Work),
     Read(&'static str, Read),
     /// Closes the stores and opens them again.
     Reopen,
@@ -320,6 +323,7 @@ impl Operation {
                     ..record
                 })
             }
+            Self::Work(tenant, work) => Call::Work(work.call(desk(tenant)).await),
             Self::Read(tenant, read) => Call::Read(desk(tenant).tenant, read.clone()),
             Self::Reopen => return None,
         })
@@ -335,6 +339,10 @@ impl Operation {
             Self::MovePointer(Move { at, .. }) | Self::Approve { at, .. } => (at.tenant, vec![at.prompt]),
             Self::SetPolicy { tenant, prompt, .. } => (*tenant, prompt.iter().copied().collect()),
             Self::SetParent { tenant, .. } => (*tenant, PROMPTS.to_vec()),
+            Self::Work(tenant, work) => {
+                let reads = work.glance().into_iter().map(Read::Evaluation);
+                return reads.map(|read| (*tenant, read)).collect();
+            }
             Self::RecordFeedback(_) | Self::RecordEvidence { .. } | Self::Read(..) | Self::Reopen => {
                 return Vec::new();
             }

@@ -8,8 +8,11 @@ use proptest::strategy::Union;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::evaluation::{EvaluationRead, Work};
 use super::generate::{mostly, somewhere};
-use super::names::{CLOSURES, CONTENTS, DATASETS, ENVIRONMENTS, PROMPTS, STATUSES, TAGS, TENANTS, content};
+use super::names::{
+    CLOSURES, CONTENTS, DATASETS, ENVIRONMENTS, PROMPTS, RUN_IDS, STATUSES, TAGS, TENANTS, content,
+};
 use super::operation::Operation;
 use super::state::There;
 use crate::base::audit::AuditRecord;
@@ -37,9 +40,10 @@ pub(super) enum Read {
     LatestEvidence(PromptName, ClosureHash, DatasetName),
     AuditRecords(PageRequest),
     AuditHead,
+    Evaluation(EvaluationRead),
 }
 
-fn page_of<T>(page: Page<T>, show: impl FnMut(T) -> Value) -> Value {
+pub(super) fn page_of<T>(page: Page<T>, show: impl FnMut(T) -> Value) -> Value {
     let Page { items, next } = page.map(show);
     json!({ "items": items, "next": next })
 }
@@ -121,6 +125,7 @@ impl Read {
             Self::AuditRecords(page) => {
                 page_of(stores.audit.audit_records(tenant, page).await?, audit_record)
             }
+            Self::Evaluation(read) => read.answer(stores, tenant).await?,
             Self::AuditHead => {
                 let head = stores.audit.audit_head(tenant).await?;
                 json!(head.map(|head| json!({ "seq": head.seq, "hash": head.hash })))
@@ -166,6 +171,22 @@ impl Read {
             }
             for (prompt, closure, dataset) in evaluated(&desks).await {
                 read(Self::LatestEvidence(prompt, closure, dataset));
+            }
+            for evaluated in EvaluationRead::everything(desk).await {
+                read(Self::Evaluation(evaluated));
+            }
+            // Who holds what shows in what a stranger is given.
+            for run in RUN_IDS {
+                if desk.run(run).await.is_ok() {
+                    let stranger = Work::Claim {
+                        run,
+                        worker: "stranger",
+                        limit: 100,
+                        now: 5,
+                        until: 5,
+                    };
+                    calls.push(Call::Work(stranger.call(desk.clone()).await));
+                }
             }
         }
         calls
@@ -235,11 +256,11 @@ fn pages_after(cursors: &'static [&'static str]) -> BoxedStrategy<PageRequest> {
         .boxed()
 }
 
-fn pages_of_names() -> BoxedStrategy<PageRequest> {
+pub(super) fn pages_of_names() -> BoxedStrategy<PageRequest> {
     pages_after(&["a", "a", "a", "safety", "safety", "triage", "z", "triage/"])
 }
 
-fn pages_of_numbers() -> BoxedStrategy<PageRequest> {
+pub(super) fn pages_of_numbers() -> BoxedStrategy<PageRequest> {
     pages_after(&[
         "1",
         "2",

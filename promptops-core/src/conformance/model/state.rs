@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 use proptest::prelude::{BoxedStrategy, Strategy};
 use proptest::sample::select;
 
+use super::evaluation::Evaluated;
 use super::generate::{mostly, prompt, tenant};
 use super::names::{ENVIRONMENTS, PROMPTS, TENANTS};
 use super::operation::{Operation, Place};
@@ -80,6 +81,7 @@ pub(super) struct There {
     pub policies: Vec<(&'static str, &'static str, Option<&'static str>)>,
     /// Each child and its parent.
     pub children: Vec<(&'static str, &'static str)>,
+    pub evaluated: Evaluated,
 }
 
 impl There {
@@ -93,6 +95,7 @@ impl There {
             pointers: Vec::new(),
             policies: Vec::new(),
             children: Vec::new(),
+            evaluated: Evaluated::default(),
         };
         ready(async {
             for tenant in TENANTS {
@@ -100,6 +103,7 @@ impl There {
                     stores: model.memory.clone(),
                     tenant: tenant_id(tenant),
                 };
+                there.evaluated.read(&desk, tenant).await;
                 for prompt in PROMPTS {
                     there
                         .versions

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::strategy::{Strategy, ValueTree};
 
+use super::evaluation::{EvaluationRead, WorkCall};
 use super::*;
 use crate::base::{ClosureHash, EnvironmentName, PromptName, Result, TenantId};
 use crate::conformance::{self, async_trait};
@@ -89,6 +90,81 @@ const OUTCOMES: &[(&str, &str, usize)] = &[
     ("latest_evidence", "something", 50),
     ("audit_head", "nothing", 30),
     ("audit_head", "something", 200),
+    ("save_dataset", "changes", 150),
+    ("save_dataset", "kept", 10),
+    ("create_run", "changes", 72),
+    ("create_run", "already exists: a run has", 10),
+    ("create_run", "not found: the dataset has", 5),
+    ("create_run", "not found: the tenant has no dataset", 10),
+    ("claim_tasks", "something of a running run alone", 67),
+    ("claim_tasks", "something of a running run beside others", 5),
+    ("claim_tasks", "nothing of a running run alone", 30),
+    ("claim_tasks", "nothing of a running run beside others", 7),
+    ("claim_tasks", "nothing of a stopped run alone", 20),
+    ("claim_tasks", "nothing of a stopped run beside others", 2),
+    ("claim_tasks", "nothing of a completed run alone", 7),
+    ("claim_tasks", "not found: the tenant has no", 1),
+    ("renew_leases", "some", 5),
+    ("renew_leases", "none", 19),
+    ("renew_leases", "not found: the tenant has no", 1),
+    ("release_tasks", "done", 17),
+    ("release_tasks", "not found: the tenant has no", 1),
+    ("record_results", "all of a running run", 24),
+    ("record_results", "all of a stopped run", 3),
+    ("record_results", "some of a running run", 1),
+    ("record_results", "some of a stopped run", 0),
+    ("record_results", "none of a running run", 16),
+    ("record_results", "none of a stopped run", 4),
+    ("record_results", "none of a completed run", 1),
+    ("record_results", "invalid: the result of the entry", 5),
+    ("record_results", "not found: the tenant has no", 2),
+    ("change_run", "changes", 21),
+    ("change_run", "kept", 8),
+    ("change_run", "conflict: the run has", 18),
+    ("change_run", "already exists: the run", 1),
+    (
+        "change_run",
+        "illegal transition: the run is and cannot become resume",
+        5,
+    ),
+    (
+        "change_run",
+        "illegal transition: the run is and cannot become start another",
+        1,
+    ),
+    ("change_run", "not found: the tenant has no", 2),
+    ("keep_completion", "done", 150),
+    ("forget_completions", "some", 4),
+    ("forget_completions", "none", 50),
+    ("dataset", "something", 150),
+    ("dataset", "not found: the tenant has no", 4),
+    ("list_datasets", "nothing", 200),
+    ("list_datasets", "something", 150),
+    ("list_datasets", "a page and more", 1),
+    ("list_datasets", "invalid: the page cursor", 1),
+    ("dataset_versions", "nothing", 1),
+    ("dataset_versions", "something", 150),
+    ("dataset_versions", "a page and more", 1),
+    ("dataset_versions", "invalid: the page cursor", 1),
+    ("entries", "nothing", 5),
+    ("entries", "something", 150),
+    ("entries", "a page and more", 3),
+    ("entries", "invalid: the page cursor", 1),
+    ("entries", "not found: the tenant has no", 1),
+    ("run", "something", 250),
+    ("run", "not found: the tenant has no", 20),
+    ("runs", "nothing", 300),
+    ("runs", "something", 58),
+    ("runs", "a page and more", 1),
+    ("runs", "invalid: the page cursor", 1),
+    ("results", "nothing", 200),
+    ("results", "something", 105),
+    ("results", "a page and more", 1),
+    ("results", "invalid: the page cursor", 1),
+    ("results", "not found: the tenant has no", 40),
+    ("count_results", "something", 72),
+    ("completion", "nothing", 800),
+    ("completion", "something", 250),
 ];
 
 fn name_of(call: &Call) -> &'static str {
@@ -102,6 +178,17 @@ fn name_of(call: &Call) -> &'static str {
         Call::Approve(_) => "approve",
         Call::RecordFeedback(_) => "record_feedback",
         Call::RecordEvidence(_) => "record_evidence",
+        Call::Work(call) => match call {
+            WorkCall::SaveDataset(_) => "save_dataset",
+            WorkCall::CreateRun(..) => "create_run",
+            WorkCall::ClaimTasks(_) => "claim_tasks",
+            WorkCall::RenewLeases(..) => "renew_leases",
+            WorkCall::ReleaseTasks(..) => "release_tasks",
+            WorkCall::RecordResults(_) => "record_results",
+            WorkCall::ChangeRun(_) => "change_run",
+            WorkCall::KeepCompletion(..) => "keep_completion",
+            WorkCall::ForgetCompletions(..) => "forget_completions",
+        },
         Call::Read(_, read) => match read {
             Read::Prompt(_) => "prompt",
             Read::Prompts(..) => "list_prompts",
@@ -116,6 +203,18 @@ fn name_of(call: &Call) -> &'static str {
             Read::LatestEvidence(..) => "latest_evidence",
             Read::AuditRecords(_) => "audit_records",
             Read::AuditHead => "audit_head",
+            Read::Evaluation(read) => match read {
+                EvaluationRead::Dataset(..) => "dataset",
+                EvaluationRead::Datasets(_) => "list_datasets",
+                EvaluationRead::DatasetVersions(..) => "dataset_versions",
+                EvaluationRead::Entries(..) => "entries",
+                EvaluationRead::Run(_) => "run",
+                EvaluationRead::Runs(..) => "runs",
+                EvaluationRead::Results(..) => "results",
+                EvaluationRead::CountResults(_) => "count_results",
+                EvaluationRead::EvidenceOn(..) => "latest_evidence",
+                EvaluationRead::Completion(_) => "completion",
+            },
         },
     }
 }
@@ -129,6 +228,7 @@ fn labels(call: &Call, answer: &Value, changed: bool) -> Vec<String> {
             let names = names::TENANTS
                 .iter()
                 .chain(&names::PROMPTS)
+                .chain(&names::DATASETS)
                 .chain(&names::ENVIRONMENTS);
             word.bytes().all(|c| c.is_ascii_lowercase()) && !names.copied().any(|name| name == *word)
         });
@@ -153,6 +253,31 @@ fn labels(call: &Call, answer: &Value, changed: bool) -> Vec<String> {
                 _ => "something".into(),
             }]
         }
+        Call::Work(WorkCall::ClaimTasks(_)) => {
+            let some = |field: &str| answer[field].as_array().is_some_and(|tasks| !tasks.is_empty());
+            let given = if some("tasks") { "something" } else { "nothing" };
+            let held = if answer["held_elsewhere"] == 0 {
+                "alone"
+            } else {
+                "beside others"
+            };
+            let state = answer["state"]["status"].as_str().unwrap();
+            vec![format!("{given} of a {state} run {held}")]
+        }
+        Call::Work(WorkCall::RenewLeases(..) | WorkCall::ForgetCompletions(..)) => {
+            vec![if *answer == 0 { "none" } else { "some" }.into()]
+        }
+        Call::Work(WorkCall::RecordResults(batch)) => {
+            let accepted = answer["accepted"].as_array().map(Vec::len);
+            let state = answer["state"]["status"].as_str().unwrap();
+            let kept = match accepted {
+                Some(0) => "none",
+                Some(n) if n == batch.results.len() => "all",
+                _ => "some",
+            };
+            vec![format!("{kept} of a {state} run")]
+        }
+        Call::Work(WorkCall::ReleaseTasks(..) | WorkCall::KeepCompletion(..)) => vec!["done".into()],
         Call::RecordFeedback(batch) if batch.is_empty() => vec!["counts nothing".into()],
         Call::RecordFeedback(_) => vec!["counts".into()],
         _ if changed => vec!["changes".into()],
