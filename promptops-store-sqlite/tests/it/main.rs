@@ -12,4 +12,6 @@ mod desk;
 mod files;
 mod integrity;
 mod processes;
+mod quiz;
+mod runs;
 mod values;

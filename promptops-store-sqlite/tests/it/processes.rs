@@ -16,7 +16,7 @@ use promptops_core::prompt::{Body, Lookup, Reference, Store};
 use promptops_store_sqlite::SqliteBackend;
 
 use crate::desk::{acme, audit_log, name, production, promote, save};
-use crate::files;
+use crate::{files, runs};
 
 const TASK: &str = "PROMPTOPS_TEST_TASK";
 const FILE: &str = "PROMPTOPS_TEST_FILE";
@@ -34,7 +34,7 @@ fn command(executable: &Path, task: &str, file: &Path, label: &str) -> Command {
     command
 }
 
-fn spawn(task: &str, file: &Path, label: &str) -> (Child, BufReader<ChildStdout>) {
+pub fn spawn(task: &str, file: &Path, label: &str) -> (Child, BufReader<ChildStdout>) {
     let mut child = command(&std::env::current_exe().unwrap(), task, file, label)
         .spawn()
         .unwrap();
@@ -84,6 +84,7 @@ fn other_process() {
                 write(&backend, &label, usize::MAX).await;
             }
             "serve" => serve(file).await,
+            "evaluate" => runs::evaluate(file, &label).await,
             "open" => files::open_read_only(file).await,
             other => panic!("unknown task {other}"),
         }
