@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn feedback_is_the_only_thing_that_skips_the_fsync() {
+    async fn only_what_need_not_survive_the_machine_skips_the_fsync() {
         let (_dir, backend) = backend().await;
         let synchronous = |durability| {
             backend.write(durability, |tx| {

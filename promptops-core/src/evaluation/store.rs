@@ -31,7 +31,7 @@ pub trait EvaluationStore: Send + Sync {
     /// version when none is given.
     ///
     /// # Behavior
-    /// - Another tenant's, prompt's or closure's evidence is never seen.
+    /// - Another tenant's, prompt's, closure's or dataset's evidence is never seen.
     async fn latest_evidence(
         &self,
         tenant: &TenantId,
@@ -55,7 +55,7 @@ pub trait EvaluationStore: Send + Sync {
     /// - [`NotFound`](crate::base::ErrorKind::NotFound) when the tenant has none of this id.
     async fn run(&self, tenant: &TenantId, id: &RunId) -> Result<Run>;
 
-    /// Runs, the one created last first. The cursor is a number that grows with each run.
+    /// Runs, the one created last first. The cursor is the last run's number: the tenant's runs count from 1.
     async fn runs(&self, tenant: &TenantId, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>>;
 
     /// Gives a worker tasks that have no result and that nobody holds, those of the smallest ordinals first.
@@ -82,7 +82,7 @@ pub trait EvaluationStore: Send + Sync {
         until: Timestamp,
     ) -> Result<u64>;
 
-    /// Gives all tasks back that a worker holds: they are anybody's at once.
+    /// Gives all tasks back that a worker holds: they are anybody's at once, and renewing does not bring them back.
     ///
     /// # Behavior
     /// - [`NotFound`](crate::base::ErrorKind::NotFound) when the tenant has no such run.
@@ -94,7 +94,7 @@ pub trait EvaluationStore: Send + Sync {
     /// - [`NotFound`](crate::base::ErrorKind::NotFound) when the tenant has no such run.
     /// - A result whose ordinal, entry or repetition is not one of the run's is
     ///   [`Invalid`](crate::base::ErrorKind::Invalid), and none is kept then.
-    /// - The first result of a task stays, whoever holds its lease; its lease ends.
+    /// - The first result of a task stays, whoever holds its lease, and whether or not it was handed out; its lease ends.
     /// - A stopped run still takes what was under way.
     async fn record_results(&self, batch: ResultBatch) -> Result<Recorded>;
 

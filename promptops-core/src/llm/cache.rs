@@ -75,7 +75,7 @@ pub trait CompletionStore: Send + Sync {
     /// Keeps an answer.
     ///
     /// # Behavior
-    /// - The first answer under a key stays: another one changes nothing.
+    /// - The first answer under a key stays, with its time: another one changes nothing.
     /// - An answer is nobody's secret but the tenant's: no other tenant finds it.
     async fn keep_completion(
         &self,
@@ -86,5 +86,9 @@ pub trait CompletionStore: Send + Sync {
     ) -> Result<()>;
 
     /// Removes the answers of a tenant kept before a time, and says how many.
+    ///
+    /// # Behavior
+    /// - An answer kept at that very time stays.
+    /// - What was removed can be kept anew.
     async fn forget_completions(&self, tenant: &TenantId, before: Timestamp) -> Result<u64>;
 }
