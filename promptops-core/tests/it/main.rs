@@ -8,6 +8,7 @@ mod authoring;
 mod bombs;
 mod cancelled;
 mod conformance;
+mod enduring;
 mod evaluating;
 mod faulty;
 mod gates;

@@ -1,6 +1,6 @@
 //! A worker on a run: claims entries, has them asked, keeps the results, until the run is complete or stopped.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,9 @@ pub(super) struct Runner {
     pub(super) budget: Option<Cost>,
     pub(super) control: watch::Receiver<Command>,
     pub(super) progress: watch::Sender<Progress>,
+    /// The tasks that this worker was given and whose results are not kept yet. When its leases have ended, as after a
+    /// clock was set on, a claim brings them again.
+    pub(super) held: HashSet<u64>,
     /// The report of the run, once this worker has completed it.
     pub(super) report: Option<Report>,
 }
@@ -137,7 +140,8 @@ impl Runner {
                     stop = Some(Stop::Elsewhere);
                 }
                 claims.took(&claimed);
-                waiting.extend(claimed.tasks);
+                let tasks = claimed.tasks.into_iter();
+                waiting.extend(tasks.filter(|task| self.held.insert(task.ordinal)));
             }
             while stop.is_none() && self.may_ask(&claims, results.len()) {
                 match waiting.pop_front() {
@@ -279,6 +283,9 @@ impl Runner {
                 .await
         })
         .await?;
+        for result in &results {
+            self.held.remove(&result.ordinal);
+        }
         self.progress.send_modify(|progress| {
             for result in &results {
                 if recorded.accepted.binary_search(&result.ordinal).is_ok() {

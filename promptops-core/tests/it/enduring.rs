@@ -1,0 +1,143 @@
+//! Runs under what the world does to them: clocks that jump, budgets at their edges, settings without end, evidence that
+//! somebody else has recorded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use promptops_core::base::{Actor, ManualClock, SequentialIds, Timestamp};
+use promptops_core::environment::{EvaluationGate, Policy};
+use promptops_core::evaluation::scorer::{ExactMatch, Latency, MatchMode};
+use promptops_core::evaluation::{
+    ComparisonOptions, DatasetDraft, Entry, Evaluation, Report, Score, Scorer, ScorerInput, Verdict,
+};
+use promptops_core::llm::{Cost, Price, PriceTable, ScriptedLlm, Usage};
+use promptops_core::prompt::{Draft, Version, user};
+use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Result, Tenant};
+use serde_json::{Map, Value, json};
+
+fn ana() -> Actor {
+    Actor::owner("ana")
+}
+
+fn question(text: impl Into<String>) -> Map<String, Value> {
+    Map::from_iter([("question".to_owned(), json!(text.into()))])
+}
+
+fn entries(count: usize) -> Vec<Entry> {
+    let entry = |i| Entry::new(format!("e{i}"), question(format!("q{i}"))).expecting(format!("q{i}"));
+    (0..count).map(entry).collect()
+}
+
+/// A model that answers what it is asked, for a thousandth of a dollar.
+fn echo() -> ScriptedLlm {
+    ScriptedLlm::new(|request| {
+        Ok(ScriptedLlm::answer(request.messages[0].text()).with_usage(Usage::new(1_000, 0)))
+    })
+}
+
+fn exact(model: &ScriptedLlm) -> Evaluation {
+    let prices = PriceTable::new()
+        .with("scripted", "scripted", Price::per_million(1.0, 0.0))
+        .unwrap();
+    Evaluation::new(Arc::new(model.clone()))
+        .prices(prices)
+        .criterion(ExactMatch::new(MatchMode::Exact))
+}
+
+struct Desk {
+    acme: Tenant,
+    version: Version,
+    clock: Arc<ManualClock>,
+}
+
+impl Desk {
+    async fn with(entries: Vec<Entry>) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::default()));
+        let ops = PromptOps::builder(MemoryBackend::new())
+            .ids(Arc::new(SequentialIds::default()))
+            .clock(clock.clone())
+            .build();
+        let acme = ops.tenant("acme").unwrap();
+        let draft = Draft::chat([user("{{ question }}")]);
+        let version = acme.prompts().save("quiz", draft.by(ana())).await.unwrap();
+        acme.datasets()
+            .save("golden", DatasetDraft::new(entries), &ana())
+            .await
+            .unwrap();
+        Self { acme, version, clock }
+    }
+
+    async fn evaluate(&self, evaluation: &Evaluation) -> Result<Report> {
+        let evaluations = self.acme.evaluations();
+        let ana = ana();
+        let work = evaluations.evaluate(&self.version, "golden", evaluation, &ana);
+        tokio::time::timeout(Duration::from_secs(20), work)
+            .await
+            .expect("the run should end")
+    }
+}
+
+/// A scorer that gives every output the same score.
+struct Always(f64);
+
+#[promptops_core::conformance::async_trait]
+impl Scorer for Always {
+    fn name(&self) -> &str {
+        "always"
+    }
+    fn configuration(&self) -> Value {
+        json!({ "score": self.0 })
+    }
+    fn pass_mark(&self) -> f64 {
+        self.0
+    }
+    async fn score(&self, _: &ScorerInput<'_>) -> Result<Score> {
+        Ok(Score::new(self.0, "always"))
+    }
+}
+
+/// Holds the first entry's answer back, and sets the clock on by hours once the others are asked.
+struct Slow {
+    scripted: ScriptedLlm,
+    clock: Arc<ManualClock>,
+    asked: AtomicU32,
+}
+
+#[promptops_core::conformance::async_trait]
+impl promptops_core::llm::LlmClient for Slow {
+    fn provider(&self) -> &str {
+        "scripted"
+    }
+    fn model(&self) -> Option<&str> {
+        Some("scripted")
+    }
+    async fn complete(
+        &self,
+        request: &promptops_core::llm::Blueprint,
+    ) -> Result<promptops_core::llm::Completion, promptops_core::llm::LlmError> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.clock.advance(Duration::from_secs(3 * 3_600));
+        }
+        if request.messages[0].text() == "q0" {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        self.scripted.complete(request).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_whose_leases_have_ended_asks_nothing_twice() {
+    let desk = Desk::with(entries(20)).await;
+    let model = echo();
+    let slow = Slow {
+        scripted: model.clone(),
+        clock: desk.clock.clone(),
+        asked: AtomicU32::new(0),
+    };
+    let evaluation = Evaluation::new(Arc::new(slow))
+        .concurrency(2)
+        .criterion(ExactMatch::new(MatchMode::Exact));
+    let report = desk.evaluate(&evaluation).await.unwrap();
+    assert_eq!((report.passed, model.counts().asked), (20, 20));
+}
