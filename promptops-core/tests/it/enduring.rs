@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use promptops_core::base::{Actor, ManualClock, SequentialIds, Timestamp};
+use promptops_core::base::audit::{AuditAction, AuditEntry};
+use promptops_core::base::{Actor, Clock as _, DatasetName, ManualClock, SequentialIds, Timestamp};
 use promptops_core::environment::{EvaluationGate, Policy};
-use promptops_core::evaluation::scorer::{ExactMatch, Latency, MatchMode};
+use promptops_core::evaluation::scorer::{ExactMatch, Latency, MatchMode, Weighted};
 use promptops_core::evaluation::{
-    ComparisonOptions, DatasetDraft, Entry, Evaluation, Report, Score, Scorer, ScorerInput, Verdict,
+    ComparisonOptions, Criterion, DatasetDraft, Entry, Evaluation, EvaluationStore as _, Evidence,
+    EvidenceRecord, Report, Score, Scorer, ScorerInput, Verdict,
 };
 use promptops_core::llm::{Cost, Price, PriceTable, ScriptedLlm, Usage};
 use promptops_core::prompt::{Draft, Version, user};
@@ -46,6 +48,7 @@ fn exact(model: &ScriptedLlm) -> Evaluation {
 }
 
 struct Desk {
+    backend: MemoryBackend,
     acme: Tenant,
     version: Version,
     clock: Arc<ManualClock>,
@@ -54,7 +57,8 @@ struct Desk {
 impl Desk {
     async fn with(entries: Vec<Entry>) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::default()));
-        let ops = PromptOps::builder(MemoryBackend::new())
+        let backend = MemoryBackend::new();
+        let ops = PromptOps::builder(backend.clone())
             .ids(Arc::new(SequentialIds::default()))
             .clock(clock.clone())
             .build();
@@ -65,7 +69,12 @@ impl Desk {
             .save("golden", DatasetDraft::new(entries), &ana())
             .await
             .unwrap();
-        Self { acme, version, clock }
+        Self {
+            backend,
+            acme,
+            version,
+            clock,
+        }
     }
 
     async fn evaluate(&self, evaluation: &Evaluation) -> Result<Report> {
@@ -75,6 +84,29 @@ impl Desk {
         tokio::time::timeout(Duration::from_secs(20), work)
             .await
             .expect("the run should end")
+    }
+}
+
+impl Desk {
+    /// Keeps evidence without the service's checks.
+    async fn keep(&self, evidence: Evidence) {
+        let (tenant, at) = (self.acme.id().clone(), self.clock.now());
+        let audit = AuditEntry::new(
+            &tenant,
+            at,
+            &ana(),
+            AuditAction::RecordEvidence,
+            "by hand",
+            &json!({}),
+        );
+        let record = EvidenceRecord {
+            tenant,
+            evidence,
+            recorded_by: ana(),
+            recorded_at: at,
+            audit,
+        };
+        self.backend.record_evidence(record).await.unwrap();
     }
 }
 
@@ -140,4 +172,35 @@ async fn a_worker_whose_leases_have_ended_asks_nothing_twice() {
         .criterion(ExactMatch::new(MatchMode::Exact));
     let report = desk.evaluate(&evaluation).await.unwrap();
     assert_eq!((report.passed, model.counts().asked), (20, 20));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_holds_although_the_first_entry_cost_nothing() {
+    let mut all = entries(20);
+    all[0] = Entry::new("e0", Map::new()).expecting("nothing");
+    let desk = Desk::with(all).await;
+    let model = echo();
+    // Enough for one answer and a half.
+    let budget = Cost::from_usd(0.0015).unwrap();
+    let report = desk.evaluate(&exact(&model).budget(budget)).await.unwrap();
+    assert_eq!(report.progress.errors, 1, "the first cannot be rendered");
+    assert!(report.progress.cost <= budget, "{}", report.progress);
+    assert_eq!(model.counts().asked, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_budget_holds_although_the_first_answer_is_a_kept_one() {
+    let desk = Desk::with(entries(1)).await;
+    let model = echo();
+    let reusing = exact(&model).reuse_answers();
+    desk.evaluate(&reusing).await.unwrap();
+    desk.acme
+        .datasets()
+        .save("golden", DatasetDraft::new(entries(20)), &ana())
+        .await
+        .unwrap();
+    let budget = Cost::from_usd(0.0015).unwrap();
+    let report = desk.evaluate(&reusing.budget(budget)).await.unwrap();
+    assert!(report.progress.cost <= budget, "{}", report.progress);
+    assert_eq!(report.progress.cached, 1);
 }

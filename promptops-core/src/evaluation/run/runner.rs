@@ -204,13 +204,13 @@ impl Runner {
             return out < self.concurrency + claims.waiting_room();
         };
         let progress = self.progress.borrow();
-        if progress.done == 0 {
-            // What one entry costs is known when one is done.
-            return out + unrecorded == 0;
+        let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
+        if progress.answered == 0 {
+            // What one entry costs is known when one is answered; one that was not asked, or failed, cost nothing.
+            return left > 0 && out + unrecorded == 0;
         }
         // Each entry whose cost is not counted yet, and this one, may cost as much as the dearest so far.
         let dearest = progress.dearest.nano_usd().max(1);
-        let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
         out < self.concurrency && left / dearest > (out + unrecorded) as u64
     }
 
