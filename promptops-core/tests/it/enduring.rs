@@ -204,3 +204,16 @@ async fn a_budget_holds_although_the_first_answer_is_a_kept_one() {
     assert!(report.progress.cost <= budget, "{}", report.progress);
     assert_eq!(report.progress.cached, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn times_without_end_are_refused_before_the_run_begins() {
+    let desk = Desk::with(entries(1)).await;
+    let model = echo();
+    for endless in [
+        exact(&model).entry_timeout(Duration::MAX),
+        exact(&model).lease(Duration::MAX),
+    ] {
+        let error = desk.evaluate(&endless).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    }
+}
