@@ -217,3 +217,37 @@ async fn times_without_end_are_refused_before_the_run_begins() {
         assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_regression_rests_on_runs_of_the_gates_dataset() {
+    let desk = Desk::with(entries(200)).await;
+    let acme = &desk.acme;
+    let easy = DatasetDraft::new(entries(200));
+    acme.datasets().save("easy", easy, &ana()).await.unwrap();
+    let next = Draft::chat([user("{{ question }}"), user("?")]);
+    let next = acme.prompts().save("quiz", next.by(ana())).await.unwrap();
+    acme.environments()
+        .promote(&desk.version, "production", &ana())
+        .await
+        .unwrap();
+    let gate = EvaluationGate::new("golden", 0.0).unwrap().no_regression(0.02);
+    let mut policy = Policy::default();
+    policy.gate.evaluation = Some(gate);
+    acme.environments()
+        .set_policy("production", policy, &ana())
+        .await
+        .unwrap();
+    for version in [&desk.version, &next] {
+        let evaluations = acme.evaluations();
+        let report = evaluations
+            .evaluate(version, "easy", &exact(&echo()), &ana())
+            .await
+            .unwrap();
+        let mut evidence = report.evidence();
+        evidence.dataset = DatasetName::new("golden").unwrap();
+        // In the name of a run on another dataset, as it may be from before a backend knew the run.
+        desk.keep(evidence).await;
+    }
+    let refused = acme.environments().promote(&next, "production", &ana()).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Refused);
+}
