@@ -219,6 +219,27 @@ async fn times_without_end_are_refused_before_the_run_begins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_by_hand_cannot_be_that_of_a_run() {
+    let desk = Desk::with(entries(3)).await;
+    let evaluations = desk.acme.evaluations();
+    let handle = evaluations
+        .start(&desk.version, "golden", &exact(&echo()), &ana())
+        .await
+        .unwrap();
+    let id = handle.id().clone();
+    // Nothing has been asked yet, or some of it has: a run that is not complete has no evidence.
+    let mut evidence = evaluations
+        .report(&id, &promptops_core::evaluation::ReportOptions::default())
+        .await
+        .unwrap()
+        .evidence();
+    evidence.passed = 3;
+    let error = evaluations.record_evidence(evidence, &ana()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(handle.finish().await.unwrap().run.state.is_completed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_regression_rests_on_runs_of_the_gates_dataset() {
     let desk = Desk::with(entries(200)).await;
     let acme = &desk.acme;
