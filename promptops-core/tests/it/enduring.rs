@@ -240,6 +240,25 @@ async fn evidence_by_hand_cannot_be_that_of_a_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kept_answer_is_not_in_time_because_nobody_waited() {
+    let desk = Desk::with(entries(1)).await;
+    let slow = ScriptedLlm::new(|_| {
+        std::thread::sleep(Duration::from_millis(30));
+        Ok(ScriptedLlm::answer("x"))
+    });
+    let evaluation = Evaluation::new(Arc::new(slow))
+        .reuse_answers()
+        .criterion(Latency::at_most(Duration::from_millis(10)).unwrap());
+    assert_eq!(desk.evaluate(&evaluation).await.unwrap().passed, 0);
+    let again = desk.evaluate(&evaluation).await.unwrap();
+    assert_eq!(
+        (again.progress.cached, again.passed, again.errors),
+        (1, 0, 1),
+        "nobody knows"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_regression_rests_on_runs_of_the_gates_dataset() {
     let desk = Desk::with(entries(200)).await;
     let acme = &desk.acme;
