@@ -240,6 +240,27 @@ async fn evidence_by_hand_cannot_be_that_of_a_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mean_of_equal_scores_meets_a_floor_of_that_score() {
+    let desk = Desk::with(entries(10)).await;
+    for score in [0.1, 0.3, 0.6, 0.7, 0.8, 0.9, 0.95] {
+        let evaluation = Evaluation::new(Arc::new(echo())).criterion(Always(score));
+        let evidence = desk.evaluate(&evaluation).await.unwrap().evidence();
+        let gate = EvaluationGate::new("golden", 1.0)
+            .unwrap()
+            .floor("correctness", score);
+        let mut policy = Policy::default();
+        policy.gate.evaluation = Some(gate);
+        let environments = desk.acme.environments();
+        environments
+            .set_policy("production", policy, &ana())
+            .await
+            .unwrap();
+        let promoted = environments.promote(&desk.version, "production", &ana()).await;
+        assert!(promoted.is_ok(), "{score}: {evidence:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_answer_is_not_in_time_because_nobody_waited() {
     let desk = Desk::with(entries(1)).await;
     let slow = ScriptedLlm::new(|_| {
