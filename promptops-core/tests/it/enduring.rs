@@ -261,6 +261,20 @@ async fn a_mean_of_equal_scores_meets_a_floor_of_that_score() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_weighted_mean_of_equal_scores_is_that_score() {
+    let desk = Desk::with(entries(1)).await;
+    for score in [0.1, 0.3, 0.6, 0.7, 0.8, 0.9, 0.95] {
+        for weights in [[1.0, 1.0, 1.0], [1.0, 2.0, 3.0], [0.7, 0.2, 0.1]] {
+            let weighted = Weighted::new(weights.map(|weight| (weight, Always(score)))).unwrap();
+            let evaluation =
+                Evaluation::new(Arc::new(echo())).criterion(Criterion::from(weighted).pass_mark(score));
+            let report = desk.evaluate(&evaluation).await.unwrap();
+            assert_eq!(report.passed, 1, "{score} {weights:?}: {report}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kept_answer_is_not_in_time_because_nobody_waited() {
     let desk = Desk::with(entries(1)).await;
     let slow = ScriptedLlm::new(|_| {

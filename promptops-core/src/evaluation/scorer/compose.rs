@@ -221,12 +221,14 @@ impl Scorer for Weighted {
 
     async fn score(&self, input: &ScorerInput<'_>) -> Result<Score> {
         let mut spent = Spent::new();
+        // Summed up as differences to the first, so that the mean of equal scores is that score, and not one rounding less.
+        let mut first = None;
         let (mut sum, mut whole) = (0.0, 0.0);
         let mut worst: Option<Score> = None;
         let mut worst_name = "";
         for (part, weight) in self.parts.0.iter().zip(&self.weights) {
             let score = spent.ask(part, input).await?;
-            sum += weight * score.value;
+            sum += weight * (score.value - *first.get_or_insert(score.value));
             whole += weight;
             if worst.as_ref().is_none_or(|worst| score.value < worst.value) {
                 worst_name = part.scorer.name();
@@ -240,7 +242,7 @@ impl Scorer for Weighted {
             _ => "every part has the best score".into(),
         };
         let Spent(usage, cost) = spent;
-        Ok(Score::new((sum / whole).clamp(0.0, 1.0), reason).paid(usage, cost))
+        Ok(Score::new((first.unwrap_or_default() + sum / whole).clamp(0.0, 1.0), reason).paid(usage, cost))
     }
 }
 
