@@ -294,6 +294,52 @@ async fn a_kept_answer_is_not_in_time_because_nobody_waited() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_group_says_as_much_as_one_entry() {
+    let in_one_group = entries(200)
+        .into_iter()
+        .map(|entry| entry.in_group("ticket"))
+        .collect();
+    let desk = Desk::with(in_one_group).await;
+    let before = desk.evaluate(&exact(&echo())).await.unwrap();
+    let after = desk.evaluate(&exact(&echo())).await.unwrap();
+    let comparison = desk
+        .acme
+        .evaluations()
+        .compare(&before.run.id, &after.run.id, &ComparisonOptions::default())
+        .await
+        .unwrap();
+    assert_eq!(comparison.verdict, Verdict::Inconclusive, "{comparison}");
+    let interval = before.pass_rate.unwrap().interval.unwrap();
+    assert!(interval.low < 0.5, "one of one passed: {interval:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn repeats_of_ten_entries_say_no_more_than_ten_entries() {
+    let desk = Desk::with(entries(10)).await;
+    let report = desk.evaluate(&exact(&echo()).repeats(100)).await.unwrap();
+    let interval = report.pass_rate.unwrap().interval.unwrap();
+    assert!(interval.low < 0.8, "ten of ten passed: {interval:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shares_that_are_all_equal_have_an_interval_with_a_width() {
+    let desk = Desk::with(entries(10)).await;
+    let asked = AtomicU32::new(0);
+    // Two of three repeats are right.
+    let model = ScriptedLlm::new(move |request| {
+        let text = request.messages[0].text();
+        let wrong = asked.fetch_add(1, Ordering::SeqCst) % 3 == 0;
+        Ok(ScriptedLlm::answer(if wrong { "?".into() } else { text }))
+    });
+    let evaluation = exact(&model).repeats(3).concurrency(1);
+    let report = desk.evaluate(&evaluation).await.unwrap();
+    let rate = report.pass_rate.unwrap();
+    assert_eq!((rate.count, rate.of), (20, 30));
+    let interval = rate.interval.unwrap();
+    assert!(interval.high - interval.low > 0.1, "{interval:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_regression_rests_on_runs_of_the_gates_dataset() {
     let desk = Desk::with(entries(200)).await;
     let acme = &desk.acme;
