@@ -8,7 +8,8 @@ use std::time::Duration;
 use promptops_core::base::audit::{AuditAction, AuditEntry};
 use promptops_core::base::{Actor, Clock as _, DatasetName, ManualClock, SequentialIds, Timestamp};
 use promptops_core::environment::{EvaluationGate, Policy};
-use promptops_core::evaluation::scorer::{ExactMatch, Latency, MatchMode, Weighted};
+use promptops_core::evaluation::judge::{Form, JudgeModel, LlmJudge, Scale};
+use promptops_core::evaluation::scorer::{All, ExactMatch, Latency, MatchMode, Weighted};
 use promptops_core::evaluation::{
     ComparisonOptions, Criterion, DatasetDraft, Entry, Evaluation, EvaluationStore as _, Evidence,
     EvidenceRecord, Report, Score, Scorer, ScorerInput, Verdict,
@@ -371,4 +372,36 @@ async fn no_regression_rests_on_runs_of_the_gates_dataset() {
     }
     let refused = acme.environments().promote(&next, "production", &ana()).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Refused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_judges_before_an_unreadable_one_have_cost_counts() {
+    let desk = Desk::with(entries(1)).await;
+    let prices = PriceTable::new()
+        .with("another", "scripted", Price::per_million(1.0, 0.0))
+        .unwrap();
+    let judge = |reply: &str| {
+        let reply = reply.to_owned();
+        let client =
+            ScriptedLlm::new(move |_| Ok(ScriptedLlm::answer(reply.clone()).with_usage(Usage::new(500, 0))));
+        let model = JudgeModel::new(client.with_provider("another")).prices(prices.clone());
+        LlmJudge::builder(model, Form::rubric("It is right.", Scale::default()))
+            .build()
+            .unwrap()
+    };
+    let both = All::new([
+        judge(r#"{"reasoning": "r", "verdict": "excellent"}"#),
+        judge("I would rather not say."),
+    ]);
+    let report = desk
+        .evaluate(&exact(&echo()).criterion(both.unwrap()))
+        .await
+        .unwrap();
+    assert_eq!((report.errors, report.progress.unknown_costs), (1, 0));
+    // The answer, a verdict, and two replies that cannot be read.
+    assert_eq!(
+        report.progress.cost,
+        Cost::from_usd(0.001 + 3.0 * 0.000_5).unwrap()
+    );
+    assert_eq!(report.scorers[1].usage.input_tokens, 1_500);
 }
