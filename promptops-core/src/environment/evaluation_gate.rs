@@ -10,6 +10,9 @@ use crate::base::error::{Result, invalid};
 use crate::base::{ClosureHash, DatasetName, VersionNumber};
 use crate::evaluation::{DatasetReference, Evidence, Verdict};
 
+/// How far rounding may take a mean of up to a thousand million scores from what it is: less than any score can tell.
+const ROUNDING: f64 = 1e-9;
+
 /// An evaluation that must have passed, of exactly the closure that would go live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,7 +124,7 @@ impl EvaluationGate {
                 .copied();
             conditions.push(condition(
                 &format!("evaluation_floor {dimension}"),
-                mean.is_some_and(|mean| mean >= *floor),
+                mean.is_some_and(|mean| mean + ROUNDING >= *floor),
                 rate(mean),
                 format!("at least {} on dataset {dataset}", rate(Some(*floor))),
             ));

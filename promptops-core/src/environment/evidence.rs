@@ -171,7 +171,11 @@ impl Environments {
             .await
         {
             // Evidence recorded by hand may name any run.
-            Ok(run) => Ok(Some(run).filter(|run| run.closure_hash == evidence.closure_hash)),
+            Ok(run) => Ok(Some(run).filter(|run| {
+                run.closure_hash == evidence.closure_hash
+                    && run.dataset == evidence.dataset
+                    && run.dataset_version == evidence.dataset_version
+            })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }

@@ -305,10 +305,11 @@ impl Evaluations {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for counts that cannot be,
     /// [`Forbidden`](ErrorKind::Forbidden) for a role that may not,
-    /// [`AlreadyExists`](ErrorKind::AlreadyExists) when this run is on record; the backend's errors.
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) when this run is on record, or is a run kept here; the backend's errors.
     pub async fn record_evidence(&self, evidence: Evidence, actor: &Actor) -> Result<()> {
         actor.authorise(Operation::RecordEvidence)?;
         evidence.check()?;
+        self.check_not_of_a_run(&evidence).await?;
         let at = self.evaluating.clock.now();
         let subject = format!(
             "{} on {} {}",
@@ -336,6 +337,26 @@ impl Evaluations {
             audit,
         };
         self.evaluating.evaluations.record_evidence(record).await
+    }
+
+    /// A run records its own evidence, from its results: recorded by hand it would say what the results do not, and the run
+    /// could not be completed any more.
+    async fn check_not_of_a_run(&self, evidence: &Evidence) -> Result<()> {
+        let Ok(id) = RunId::new(&evidence.run) else {
+            return Ok(());
+        };
+        match self.get(&id).await {
+            Ok(run) => Err(Error::new(
+                ErrorKind::AlreadyExists,
+                format!(
+                    "the run {id} is kept here, {}, and records its own evidence when it is complete; name the evaluation \
+                     elsewhere that this is of",
+                    run.state.as_str()
+                ),
+            )),
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The evidence recorded last for exactly this closure on this dataset: on this version of it, or whatever the version

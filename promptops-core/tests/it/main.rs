@@ -9,6 +9,7 @@ mod bombs;
 mod cancelled;
 mod conformance;
 mod dataset_files;
+mod enduring;
 mod evaluating;
 mod faulty;
 mod gates;

@@ -1,6 +1,6 @@
 //! From two runs' results to a comparison: one pass, a few numbers for each entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::options::ComparisonOptions;
 use super::verdict::Verdict;
@@ -15,6 +15,8 @@ use crate::statistics::{
 
 /// How often a comparison should find the smallest effect that it says it would.
 const POWER: f64 = 0.8;
+/// A standard error up to here is one of rounding.
+const ROUNDING: f64 = 1e-12;
 
 pub(super) struct Builder {
     baseline: Run,
@@ -144,7 +146,19 @@ impl Builder {
         let difference = mean(&differences).unwrap_or(0.0);
         let (won, lost) = (self.won.0, self.lost.0);
         let estimate = estimate(&differences, &self.groups, in_groups, options);
-        let matched = matched_difference(won, lost, self.passed.len() as u64, options.confidence());
+        let matched = if in_groups && estimate.is_none_or(is_of_rounding) {
+            // All entries changed alike, which says no more than there are groups.
+            let groups = self.groups.iter().collect::<HashSet<_>>().len() as u64;
+            let of = |all| if all { groups } else { 0 };
+            matched_difference(
+                of(difference > 0.0),
+                of(difference < 0.0),
+                groups,
+                options.confidence(),
+            )
+        } else {
+            matched_difference(won, lost, self.passed.len() as u64, options.confidence())
+        };
         let is_binary = self.baseline.evaluator.repeats == 1 && !in_groups;
         let (interval, p_value) = if is_binary {
             let count = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
@@ -226,7 +240,7 @@ fn scorer(
     let test = test(&differences, &pairs.groups, in_groups, options);
     // Scores that never differ say nothing about how much they might: no interval then.
     let interval = difference
-        .filter(|estimate| estimate.standard_error > 0.0)
+        .filter(|estimate| !is_of_rounding(*estimate))
         .map(|estimate| estimate.interval);
     let mean_difference = mean(&differences).unwrap_or(0.0);
     let p_value = test.map_or(1.0, |test| test.p_value);
@@ -272,8 +286,13 @@ fn test(
 
 fn detectable(estimate: Option<MeanEstimate>, alpha: f64) -> Option<f64> {
     estimate
-        .filter(|estimate| estimate.standard_error > 0.0)
+        .filter(|estimate| !is_of_rounding(*estimate))
         .and_then(|estimate| estimate.minimum_detectable_effect(alpha, POWER))
+}
+
+/// Whether the values are all equal but for rounding.
+fn is_of_rounding(estimate: MeanEstimate) -> bool {
+    estimate.standard_error <= ROUNDING
 }
 
 /// The smallest interval that holds both.

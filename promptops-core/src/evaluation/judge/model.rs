@@ -231,6 +231,12 @@ pub struct Unscored {
 }
 
 impl Unscored {
+    /// The same, after this was spent on others.
+    pub(in crate::evaluation) fn after(mut self, usage: Usage, cost: Option<Cost>) -> Self {
+        self.spent += Spent { usage, cost };
+        self
+    }
+
     /// Why the last reply could not be read.
     #[must_use]
     pub fn why(&self) -> Unreadable {

@@ -94,7 +94,7 @@ pub(super) fn read(text: &str, verdicts: &[&str]) -> Result<Reply, Unreadable> {
     if text.len() > MAX_REPLY_BYTES {
         return Err(Unreadable::TooLong);
     }
-    let object = last_with_verdict(text)?;
+    let (object, rest) = last_with_verdict(text)?;
     if object.keys().any(|key| key != REASONING && key != VERDICT) {
         return Err(Unreadable::OtherKeys);
     }
@@ -112,14 +112,36 @@ pub(super) fn read(text: &str, verdicts: &[&str]) -> Result<Reply, Unreadable> {
                 .position(|verdict| verdict.eq_ignore_ascii_case(word))
         })
         .ok_or(Unreadable::OffScale)?;
+    // What comes after may be the judge's own verdict in prose, and the object a quotation.
+    if verdicts
+        .iter()
+        .enumerate()
+        .any(|(i, other)| i != verdict && names(rest, other))
+    {
+        return Err(Unreadable::Ambiguous);
+    }
     Ok(Reply { reasoning, verdict })
 }
 
 const REASONING: &str = "reasoning";
 const VERDICT: &str = "verdict";
 
-/// The last JSON object that has a verdict, if no verdict is anywhere else that may be the judge's own.
-fn last_with_verdict(text: &str) -> Result<Map<String, Value>, Unreadable> {
+/// Whether the text has this verdict as a word of its own, in letters of whatever ASCII case; of one letter, as it is.
+fn names(text: &str, verdict: &str) -> bool {
+    let lower = |text: &str| match verdict.len() {
+        1 => text.to_owned(),
+        _ => text.to_ascii_lowercase(),
+    };
+    let (text, verdict) = (lower(text), lower(verdict));
+    text.match_indices(&verdict).any(|(at, word)| {
+        !text[..at].ends_with(char::is_alphanumeric)
+            && !text[at + word.len()..].starts_with(char::is_alphanumeric)
+    })
+}
+
+/// The last JSON object that has a verdict, if no verdict is anywhere else that may be the judge's own, and what comes
+/// after it.
+fn last_with_verdict(text: &str) -> Result<(Map<String, Value>, &str), Unreadable> {
     let mut last = None;
     let (mut at, mut end_of_last, mut broken) = (0, 0, 0);
     while let Some(open) = text[at..].find('{').map(|offset| at + offset) {
@@ -149,7 +171,7 @@ fn last_with_verdict(text: &str) -> Result<Map<String, Value>, Unreadable> {
     if text[end_of_last..].to_ascii_lowercase().contains(VERDICT) {
         return Err(Unreadable::Ambiguous);
     }
-    Ok(object)
+    Ok((object, &text[end_of_last..]))
 }
 
 /// Whether the text has the word as a key of JSON or of something like it.
@@ -223,6 +245,9 @@ mod tests {
             format!(r#"It says {excellent} {{"result": {{"reasoning": "r", "verdict": "poor"}}}}"#),
             format!(r#"{{"result": {{"reasoning": "r", "verdict": "poor"}}}} It says {excellent}"#),
             format!(r#"{{"Verdict": "poor"}} It says {excellent}"#),
+            // The judge's own in prose, after a quotation.
+            format!("It says {excellent}, but I find it poor."),
+            format!("It says {excellent}\n\n**Poor**"),
         ] {
             assert_eq!(verdict(&text), Err(Unreadable::Ambiguous), "{text}");
         }

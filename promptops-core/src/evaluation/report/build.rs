@@ -1,6 +1,6 @@
 //! From results to a report: one pass, bounded memory beside a few numbers for each entry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +17,9 @@ use crate::llm::{Cost, Usage};
 use crate::statistics::{
     Confidence, MeanEstimate, Sample, clustered_mean_interval, mean, mean_interval, wilson,
 };
+
+/// A standard error up to here is one of rounding.
+const ROUNDING: f64 = 1e-12;
 
 /// Adds up results, entry by entry.
 pub(super) struct Builder {
@@ -347,18 +350,28 @@ fn rate(
     clustered: Option<(&[f64], &[u32])>,
     confidence: Confidence,
 ) -> Option<RateEstimate> {
-    let plain = wilson(count, of, confidence)?;
+    if of == 0 {
+        return None;
+    }
+    let rate = count as f64 / of as f64;
     let interval = match clustered {
-        None => Some(plain),
+        None => wilson(count, of, confidence),
         Some((shares, groups)) => clustered_mean_interval(shares, groups, confidence)
-            // All equal: the interval would have no width, and say more than is known.
-            .filter(|estimate| estimate.standard_error > 0.0)
-            .map_or(Some(plain), |estimate| estimate.interval.within(0.0, 1.0)),
+            // All equal but for rounding: the interval would have no width, and say more than is known.
+            .filter(|estimate| estimate.standard_error > ROUNDING)
+            .map_or_else(
+                || {
+                    // What depends on each other counts once.
+                    let groups = groups.iter().collect::<HashSet<_>>().len() as u64;
+                    wilson((rate * groups as f64).round() as u64, groups, confidence)
+                },
+                |estimate| estimate.interval.within(0.0, 1.0),
+            ),
     };
     Some(RateEstimate {
         count,
         of,
-        rate: count as f64 / of as f64,
+        rate,
         interval,
     })
 }

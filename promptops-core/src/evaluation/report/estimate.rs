@@ -17,7 +17,7 @@ pub struct RateEstimate {
     /// The rate, 0 ..= 1.
     pub rate: f64,
     /// What it may well be: Wilson's interval; where results depend on each other (repeats, groups), the cluster-robust t
-    /// interval cut to 0 ..= 1.
+    /// interval cut to 0 ..= 1, or where all entries are alike Wilson's, over groups that each count once.
     pub interval: Option<Interval>,
 }
 

@@ -48,6 +48,8 @@ impl Evaluation {
     pub const MAX_REPEATS: u32 = 1_000;
     /// Most entries asked at a time.
     pub const MAX_CONCURRENCY: usize = 10_000;
+    /// Longest time of an entry, and longest lease: a week.
+    pub const MAX_TIME: Duration = Duration::from_secs(7 * 24 * 3_600);
 
     /// This model answers. Add at least one criterion before a run is started.
     pub fn new(client: Arc<dyn LlmClient>) -> Self {
@@ -89,14 +91,14 @@ impl Evaluation {
         self
     }
 
-    /// Gives an entry so long for its answer and all its scores. Default: 300 s.
+    /// Gives an entry so long for its answer and all its scores, at most a week. Default: 300 s.
     pub fn entry_timeout(mut self, limit: Duration) -> Self {
         self.entry_timeout = limit;
         self
     }
 
     /// Keeps entries from other workers for so long at a time; renewed while this one works on them, so that it says how
-    /// long the entries of a worker that died are waited for. Default: 60 s. Clocks of the workers' machines must not
+    /// long the entries of a worker that died are waited for, 1 s to a week. Default: 60 s. Clocks of the workers' machines must not
     /// differ by more than a part of it.
     pub fn lease(mut self, time: Duration) -> Self {
         self.lease = time;
@@ -150,6 +152,15 @@ impl Evaluation {
             return Err(invalid(
                 "the lease is below one second, or the entry's timeout is zero; leave some time",
             ));
+        }
+        for (what, time) in [("lease", self.lease), ("entry's timeout", self.entry_timeout)] {
+            if time > Self::MAX_TIME {
+                return Err(invalid(format!(
+                    "the {what} is {} s; expected at most a week, {} s",
+                    time.as_secs(),
+                    Self::MAX_TIME.as_secs()
+                )));
+            }
         }
         let provider = self.client.provider().to_owned();
         let named = self.model.as_deref().or(content.settings.model.as_deref());

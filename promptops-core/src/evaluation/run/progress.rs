@@ -30,9 +30,12 @@ pub struct Progress {
     pub unknown_costs: u64,
     /// Tokens, those of scorers and of cached outputs included.
     pub tokens: u64,
-    /// The largest cost of one result.
+    /// The largest cost of one result, had its output not been from a cache.
     #[serde(skip)]
     pub(super) dearest: Cost,
+    /// Results with an answer: only they say what one costs.
+    #[serde(skip)]
+    pub(super) answered: u64,
 }
 
 impl Progress {
@@ -54,7 +57,9 @@ impl Progress {
         match result.paid() {
             Some(cost) => {
                 self.cost += cost;
-                self.dearest = self.dearest.max(cost);
+                let saved = result.cost.filter(|_| result.cached).unwrap_or_default();
+                self.dearest = self.dearest.max(cost + saved);
+                self.answered += u64::from(result.finish.is_some());
             }
             None => self.unknown_costs += 1,
         }

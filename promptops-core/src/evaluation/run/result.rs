@@ -34,7 +34,7 @@ pub struct EntryResult {
     /// One for each criterion of the run, in its order; empty when there is no output.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scores: Vec<ScoreResult>,
-    /// How long the model took, in whole microseconds; for an answer from a cache, how long it took then.
+    /// How long the model took, in whole microseconds; zero for an answer from a cache.
     #[serde(with = "micros")]
     pub latency: Duration,
     /// Tokens of the model's call.

@@ -1,6 +1,6 @@
 //! A worker on a run: claims entries, has them asked, keeps the results, until the run is complete or stopped.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +74,9 @@ pub(super) struct Runner {
     pub(super) budget: Option<Cost>,
     pub(super) control: watch::Receiver<Command>,
     pub(super) progress: watch::Sender<Progress>,
+    /// The tasks that this worker was given and whose results are not kept yet. When its leases have ended, as after a
+    /// clock was set on, a claim brings them again.
+    pub(super) held: HashSet<u64>,
     /// The report of the run, once this worker has completed it.
     pub(super) report: Option<Report>,
 }
@@ -137,7 +140,8 @@ impl Runner {
                     stop = Some(Stop::Elsewhere);
                 }
                 claims.took(&claimed);
-                waiting.extend(claimed.tasks);
+                let tasks = claimed.tasks.into_iter();
+                waiting.extend(tasks.filter(|task| self.held.insert(task.ordinal)));
             }
             while stop.is_none() && self.may_ask(&claims, results.len()) {
                 match waiting.pop_front() {
@@ -200,13 +204,13 @@ impl Runner {
             return out < self.concurrency + claims.waiting_room();
         };
         let progress = self.progress.borrow();
-        if progress.done == 0 {
-            // What one entry costs is known when one is done.
-            return out + unrecorded == 0;
+        let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
+        if progress.answered == 0 {
+            // What one entry costs is known when one is answered; one that was not asked, or failed, cost nothing.
+            return left > 0 && out + unrecorded == 0;
         }
         // Each entry whose cost is not counted yet, and this one, may cost as much as the dearest so far.
         let dearest = progress.dearest.nano_usd().max(1);
-        let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
         out < self.concurrency && left / dearest > (out + unrecorded) as u64
     }
 
@@ -279,6 +283,9 @@ impl Runner {
                 .await
         })
         .await?;
+        for result in &results {
+            self.held.remove(&result.ordinal);
+        }
         self.progress.send_modify(|progress| {
             for result in &results {
                 if recorded.accepted.binary_search(&result.ordinal).is_ok() {

@@ -1,5 +1,6 @@
 //! Puts a worker on a run.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -58,6 +59,7 @@ pub(in crate::evaluation) async fn work_on(
         budget: evaluation.budget,
         control: commands,
         progress: sender,
+        held: HashSet::new(),
         report: None,
         run,
     };

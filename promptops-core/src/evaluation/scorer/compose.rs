@@ -1,12 +1,14 @@
 //! `all`, `any`, `weighted`: several scorers as one.
 
+use std::error::Error as _;
 use std::fmt;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Criterion, JudgeStanding, Score, Scorer, ScorerInput};
-use crate::base::error::{Result, invalid};
+use crate::base::error::{Error, Result, invalid};
+use crate::evaluation::judge::Unscored;
 use crate::llm::{Cost, Usage};
 
 /// 1 when every part reaches its pass mark, else 0.
@@ -116,6 +118,18 @@ impl Parts {
 struct Spent(Usage, Option<Cost>);
 
 impl Spent {
+    /// Adds what the parts before took to what a judge without a verdict has spent.
+    fn charge(&self, error: Error) -> Error {
+        let unscored = error
+            .source()
+            .and_then(|source| source.downcast_ref::<Unscored>())
+            .map(|unscored| unscored.after(self.0, self.1));
+        match unscored {
+            Some(unscored) => error.caused_by(unscored),
+            None => error,
+        }
+    }
+
     fn new() -> Self {
         Self(Usage::default(), Some(Cost::ZERO))
     }
@@ -127,7 +141,7 @@ impl Spent {
             .scorer
             .score(input)
             .await
-            .map_err(|e| e.with("scorer", name))?;
+            .map_err(|e| self.charge(e).with("scorer", name))?;
         if !(0.0..=1.0).contains(&score.value) {
             return Err(invalid(format!(
                 "the scorer `{name}` gave {}; expected a number from 0 to 1",
@@ -221,12 +235,14 @@ impl Scorer for Weighted {
 
     async fn score(&self, input: &ScorerInput<'_>) -> Result<Score> {
         let mut spent = Spent::new();
+        // Summed up as differences to the first, so that the mean of equal scores is that score, and not one rounding less.
+        let mut first = None;
         let (mut sum, mut whole) = (0.0, 0.0);
         let mut worst: Option<Score> = None;
         let mut worst_name = "";
         for (part, weight) in self.parts.0.iter().zip(&self.weights) {
             let score = spent.ask(part, input).await?;
-            sum += weight * score.value;
+            sum += weight * (score.value - *first.get_or_insert(score.value));
             whole += weight;
             if worst.as_ref().is_none_or(|worst| score.value < worst.value) {
                 worst_name = part.scorer.name();
@@ -240,7 +256,7 @@ impl Scorer for Weighted {
             _ => "every part has the best score".into(),
         };
         let Spent(usage, cost) = spent;
-        Ok(Score::new((sum / whole).clamp(0.0, 1.0), reason).paid(usage, cost))
+        Ok(Score::new((first.unwrap_or_default() + sum / whole).clamp(0.0, 1.0), reason).paid(usage, cost))
     }
 }
 

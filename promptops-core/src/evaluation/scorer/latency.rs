@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::{Score, Scorer, ScorerInput};
 use crate::base::error::{Result, invalid};
 
-/// 1 when the model took at most so long, else 0.
+/// 1 when the model took at most so long, else 0. An answer that was kept from an earlier run says nothing of how long one
+/// takes: it is an error.
 #[derive(Debug, Clone, Copy)]
 pub struct Latency {
     most: Duration,
@@ -44,6 +45,11 @@ impl Scorer for Latency {
     }
 
     async fn score(&self, input: &ScorerInput<'_>) -> Result<Score> {
+        if input.latency.is_zero() {
+            return Err(invalid(
+                "the answer is a kept one, for which nobody waited; measure latency without `reuse_answers`",
+            ));
+        }
         let reason = format!("expected at most {:?}, found {:?}", self.most, input.latency);
         Ok(Score::pass(input.latency <= self.most, reason))
     }

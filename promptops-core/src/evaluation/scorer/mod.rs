@@ -111,7 +111,7 @@ pub struct ScorerInput<'a> {
     pub expected_output: Option<&'a Value>,
     /// What else the entry says.
     pub metadata: &'a Map<String, Value>,
-    /// How long the model took.
+    /// How long the model took; zero for an answer that was kept from an earlier run.
     pub latency: Duration,
     /// Tokens of the call.
     pub usage: Usage,
