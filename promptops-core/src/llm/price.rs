@@ -189,11 +189,12 @@ impl PriceTable {
     }
 
     /// What a usage costs: by the price of the model that answered, else by that of the model asked for; `None` when
-    /// neither is known.
+    /// neither is known, or when no token was counted, since no answer takes none.
     #[must_use]
     pub fn cost(&self, provider: &str, asked: &str, answered: &str, usage: &Usage) -> Option<Cost> {
         self.price(provider, answered)
             .or_else(|| self.price(provider, asked))
+            .filter(|_| usage.total() > 0)
             .map(|price| price.cost(usage))
     }
 }
@@ -272,6 +273,8 @@ mod tests {
         );
         assert_eq!(table.cost("anthropic", "small", "small", &usage), None);
         assert_eq!(table.cost("openai", "large", "large", &usage), None);
+        // Nobody counted, which is not free.
+        assert_eq!(table.cost("openai", "small", "small", &Usage::default()), None);
         for bad in [f64::NAN, -1.0, f64::INFINITY] {
             assert!(
                 PriceTable::new()

@@ -37,7 +37,8 @@ impl Incoming<'_> {
     }
 
     /// What comes of it within `time`, whatever becomes of the rest: good enough for an error, whose status is known.
-    pub(super) async fn beginning(mut self, time: Duration) -> Vec<u8> {
+    /// Says too whether that is all of it.
+    pub(super) async fn beginning(mut self, time: Duration) -> (Vec<u8>, bool) {
         let until = tokio::time::Instant::now() + time;
         let mut body = Vec::new();
         while body.len() < self.max_bytes {
@@ -46,10 +47,11 @@ impl Incoming<'_> {
                     let room = self.max_bytes - body.len();
                     body.extend_from_slice(piece.get(..room).unwrap_or(&piece));
                 }
+                Ok(Ok(None)) => return (body, true),
                 _ => break,
             }
         }
-        body
+        (body, false)
     }
 
     /// Its events, into a collector, until the last.

@@ -83,9 +83,13 @@ impl Transport {
             headers.insert(name, value);
         }
         for (name, value) in &options.headers {
-            let (name, value) = own_header(name, value, &auth, &headers)?;
-            scrub.add(value.to_str().unwrap_or_default());
-            headers.insert(name, value);
+            let (name, header) = own_header(name, value, &auth, &headers)?;
+            scrub.add(value);
+            // Who repeats a token leaves out its scheme.
+            if let Some((_, token)) = value.split_once(' ') {
+                scrub.add(token.trim());
+            }
+            headers.insert(name, header);
         }
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls::config(address.is_secure())?)
@@ -282,14 +286,20 @@ impl Transport {
             idle: None,
             errors,
         };
-        let bytes = incoming.beginning(ERROR_TIME).await;
+        let (bytes, whole) = incoming.beginning(ERROR_TIME).await;
         let said = match serde_json::from_slice::<Value>(&bytes) {
             Ok(body) => Said::read(&body),
-            Err(_) => Said {
-                message: Some(String::from_utf8_lossy(&bytes).trim().to_owned())
-                    .filter(|text| !text.is_empty()),
-                ..Said::default()
-            },
+            Err(_) => {
+                let text = String::from_utf8_lossy(&bytes);
+                // The mark of a cut also tells where half a key may be.
+                let end = if whole { "" } else { "…" };
+                Said {
+                    message: Some(text.trim())
+                        .filter(|text| !text.is_empty())
+                        .map(|text| format!("{text}{end}")),
+                    ..Said::default()
+                }
+            }
         };
         let mut error = error(&self.provider, Some(status), &said, &self.scrub);
         if let Some(wait) = header::retry_after(&headers, SystemTime::now()) {

@@ -68,6 +68,20 @@ async fn an_error_of_a_provider_that_is_there_ends_a_row_and_one_that_says_neith
     }
 }
 
+#[tokio::test]
+async fn an_answer_that_cannot_be_said_is_one() {
+    let cannot_say = error(LlmErrorKind::Unsupported);
+    for (failure, opens) in [(cannot_say.clone(), true), (cannot_say.with_status(200), false)] {
+        let down = || Err(error(LlmErrorKind::Network));
+        let breaker = Breaker::new(after(2));
+        let client = ScriptedLlm::results([down(), Err(failure), down()]).circuit_breaker(breaker.clone());
+        for _ in 0..3 {
+            client.complete(&asking("?")).await.unwrap_err();
+        }
+        assert_eq!(breaker.status() != BreakerStatus::Closed, opens);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_opens_probes_and_closes() {
     let up = Arc::new(AtomicBool::new(false));

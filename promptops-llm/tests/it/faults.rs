@@ -508,6 +508,41 @@ async fn a_redirect_takes_the_key_nowhere() {
     }
 }
 
+#[tokio::test]
+async fn an_error_that_breaks_off_within_the_key_shows_no_half_of_it() {
+    for (then, left_out) in [
+        (Step::Close, 1),
+        (Step::Reset, 6),
+        (Step::Pause(Duration::from_secs(60)), 12),
+    ] {
+        let half = &KEY[..KEY.len() - left_out];
+        let mut bytes = head(401, &[JSON, ("content-length", "900")]);
+        bytes.extend_from_slice(format!(r#"{{"error":{{"message":"Incorrect key: {half}"#).as_bytes());
+        let script = vec![Step::Send(bytes), Step::Pause(Duration::from_millis(20)), then];
+        let server = Server::always(script).await;
+        let client = openai(&server).build().unwrap();
+        let error = client.complete(&hello()).await.unwrap_err();
+        assert_eq!(error.kind(), LlmErrorKind::Auth);
+        assert!(error.message().contains("Incorrect key: [key]…"), "{error}");
+        assert!(!format!("{error} {error:?}").contains(&KEY[..8]), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_the_hosts_is_repeated_by_no_error() {
+    for (value, repeated) in [
+        ("pässwört-0123456789", "pässwört-0123456789"),
+        ("Bearer c4n4ry-0123456789", "c4n4ry-0123456789"),
+    ] {
+        let said = openai_error(&format!("who is {repeated}?"), "invalid_request_error", None);
+        let server = Server::always(failing(400, said)).await;
+        let options = http().header("x-gateway-token", value);
+        let client = openai(&server).http(options).build().unwrap();
+        let error = client.complete(&hello()).await.unwrap_err();
+        assert!(error.message().contains("who is [key]?"), "{error}");
+    }
+}
+
 fn stream(events: &[(&str, Value)], then: Step) -> Script {
     vec![
         Step::Send(event_stream(events)),
@@ -551,6 +586,49 @@ async fn a_stream_that_is_cut_is_no_answer() {
         client.complete(&hello()).await.unwrap_err().kind(),
         LlmErrorKind::Malformed
     );
+}
+
+#[tokio::test]
+async fn a_stream_whose_pieces_are_of_another_form_is_no_answer() {
+    let chunk = |choice: Value| {
+        let usage = json!({"prompt_tokens": 1, "completion_tokens": 1});
+        json!({"id": "c", "model": "m", "choices": [choice], "usage": usage})
+    };
+    let ends = |delta: Value| chunk(json!({"index": 0, "delta": delta, "finish_reason": "stop"}));
+    let call = |id: &str, name: &str, arguments: Value| {
+        let function = json!({"name": name, "arguments": arguments});
+        json!({"tool_calls": [{"index": 0, "id": id, "function": function}]})
+    };
+    for (name, chunks) in [
+        (
+            "parts",
+            vec![ends(json!({"content": [{"type": "text", "text": "hi"}]}))],
+        ),
+        ("refusal", vec![ends(json!({"refusal": {"text": "no"}}))]),
+        (
+            "message",
+            vec![chunk(
+                json!({"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}),
+            )],
+        ),
+        ("arguments", vec![ends(call("c", "f", json!({"a": 1})))]),
+        ("no id", vec![ends(call("", "f", "{}".into()))]),
+        ("no name", vec![ends(call("c", "", "{}".into()))]),
+        (
+            "two calls in one place",
+            vec![
+                ends(call("c", "f", "{}".into())),
+                ends(call("d", "g", "{}".into())),
+            ],
+        ),
+    ] {
+        let mut events: Vec<_> = chunks.into_iter().map(|chunk| ("", chunk)).collect();
+        events.push(("", "[DONE]".into()));
+        let server = Server::always(stream(&events, Step::Close)).await;
+        let client = openai(&server).http(http().streaming()).build().unwrap();
+        let error = client.complete(&hello()).await.map(|_| name).unwrap_err();
+        assert_eq!(error.kind(), LlmErrorKind::Malformed, "{name}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -131,6 +131,17 @@ async fn a_refused_call_does_not_count_as_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_said_counts_as_a_request() {
+    let limits = || Limits::per_minute(1).burst(SECOND);
+    let cannot_say = error(LlmErrorKind::Unsupported);
+    for (failure, expected) in [(cannot_say.clone(), 0), (cannot_say.with_status(200), 60)] {
+        let answer = move |_| Err(failure.clone());
+        let passed = let_through(limits().into(), numbered(2), answer).await;
+        assert_eq!(passed[1].1, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_can_never_pass_fails_at_once_and_is_not_sent() {
     let model = ScriptedLlm::saying("a");
     let client = model.clone().limit(Limits::default().tokens_per_minute(1_000));

@@ -179,6 +179,8 @@ fn outcome(result: &Result<Completion, LlmError>) -> Outcome {
         | LlmErrorKind::ContentFilter
         | LlmErrorKind::InvalidRequest
         | LlmErrorKind::Malformed => Outcome::Up,
+        // What it answered cannot be said here, but it answered.
+        LlmErrorKind::Unsupported if error.status().is_some() => Outcome::Up,
         _ => Outcome::Neither,
     }
 }

@@ -205,7 +205,7 @@ impl Shared {
                 }
             }
             Ok(_) => {}
-            Err(error) if !was_asked(error.kind()) => {
+            Err(error) if !was_asked(error) => {
                 if let Some(tokens) = &mut state.tokens {
                     tokens.give_back(taken);
                 }
@@ -228,14 +228,16 @@ impl Shared {
 }
 
 /// Whether a request that failed like this has reached the provider, as far as is known.
-fn was_asked(kind: LlmErrorKind) -> bool {
-    !matches!(
-        kind,
-        LlmErrorKind::CircuitOpen
-            | LlmErrorKind::Budget
-            | LlmErrorKind::NotRecorded
-            | LlmErrorKind::Unsupported
-    )
+fn was_asked(error: &LlmError) -> bool {
+    // An answer may also be what cannot be said here.
+    error.status().is_some()
+        || !matches!(
+            error.kind(),
+            LlmErrorKind::CircuitOpen
+                | LlmErrorKind::Budget
+                | LlmErrorKind::NotRecorded
+                | LlmErrorKind::Unsupported
+        )
 }
 
 impl State {

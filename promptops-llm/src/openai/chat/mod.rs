@@ -61,7 +61,8 @@ impl OpenAiChat {
         self
     }
 
-    /// Takes an answer that does not say its usage for one that used nothing. Costs and budgets do not see it then.
+    /// Takes an answer that does not say its usage for one in which no token was counted. Its cost is not known then,
+    /// and whoever keeps to a budget asks no more.
     #[must_use]
     pub fn usage_may_be_missing(mut self) -> Self {
         self.usage_needed = false;

@@ -41,21 +41,34 @@ impl ChatStream {
         if choice.get("index").and_then(Value::as_u64).unwrap_or(0) != 0 {
             return Err(errors.malformed("the streamed answer has several choices"));
         }
+        if choice.get("message").is_some_and(|message| !message.is_null()) {
+            return Err(
+                errors.malformed("the streamed answer has a whole message where a piece of it belongs")
+            );
+        }
         if let Some(delta) = choice.get("delta") {
-            append(&mut self.content, delta.get("content"));
-            append(&mut self.refusal, delta.get("refusal"));
+            append(&mut self.content, delta.get("content"), errors)?;
+            append(&mut self.refusal, delta.get("refusal"), errors)?;
             let calls = delta.get("tool_calls").and_then(Value::as_array);
             for (i, call) in calls.into_iter().flatten().enumerate() {
                 let index = call.get("index").and_then(Value::as_u64).unwrap_or(i as u64);
                 let kept = self.calls.entry(index).or_default();
-                let text = |pointer| call.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                let text = |pointer| match call.pointer(pointer) {
+                    None | Some(Value::Null) => Ok(""),
+                    Some(Value::String(text)) => Ok(text.as_str()),
+                    Some(_) => Err(errors.malformed("a piece of a streamed tool call is no text")),
+                };
+                let (id, name) = (text("/id")?, text("/function/name")?);
+                if !kept.id.is_empty() && !id.is_empty() && kept.id != id && !name.is_empty() {
+                    return Err(errors.malformed("two tool calls of the streamed answer have one place"));
+                }
                 // Some servers repeat the names with every piece.
-                for (name, pointer) in [(&mut kept.id, "/id"), (&mut kept.name, "/function/name")] {
-                    if name.is_empty() {
-                        text(pointer).clone_into(name);
+                for (kept, said) in [(&mut kept.id, id), (&mut kept.name, name)] {
+                    if kept.is_empty() {
+                        said.clone_into(kept);
                     }
                 }
-                kept.arguments.push_str(text("/function/arguments"));
+                kept.arguments.push_str(text("/function/arguments")?);
             }
         }
         if let Some(finish) = choice.get("finish_reason").filter(|finish| !finish.is_null()) {
@@ -65,10 +78,13 @@ impl ChatStream {
     }
 }
 
-fn append(text: &mut Option<String>, more: Option<&Value>) {
-    if let Some(more) = more.and_then(Value::as_str) {
-        text.get_or_insert_default().push_str(more);
+fn append(text: &mut Option<String>, more: Option<&Value>, errors: Errors<'_>) -> Result<(), LlmError> {
+    match more {
+        None | Some(Value::Null) => {}
+        Some(Value::String(more)) => text.get_or_insert_default().push_str(more),
+        Some(_) => return Err(errors.malformed("a piece of the streamed answer is no text")),
     }
+    Ok(())
 }
 
 impl Collect for ChatStream {
@@ -102,6 +118,13 @@ impl Collect for ChatStream {
         if self.finish.is_null() {
             return Err(Errors(&self.provider)
                 .malformed("the streamed answer ended before it was complete; ask again"));
+        }
+        if self
+            .calls
+            .values()
+            .any(|call| call.id.is_empty() || call.name.is_empty())
+        {
+            return Err(Errors(&self.provider).malformed("a streamed tool call has no id or no name"));
         }
         let calls: Vec<Value> = std::mem::take(&mut self.calls)
             .into_values()
