@@ -7,7 +7,7 @@ use promptops_benches::table::{Goal, Table};
 use promptops_core::evaluation::{ComparisonOptions, ReportOptions};
 use rusqlite::Connection;
 
-use crate::world::{self, Free};
+use crate::world::{self, Answers, Free};
 
 pub async fn run() {
     let mut table = Table::new(
@@ -18,45 +18,45 @@ pub async fn run() {
     let file = directory.path().join("prompts.db");
     let acme = world::open(&file).await;
     for (entries, rounds) in [(1_000, 51), (10_000, 11)] {
-        let mut runs = Vec::new();
-        for version in world::prepare(&acme, entries).await {
-            let report = world::evaluate(&acme, &version, entries, Free::default()).await;
-            runs.push(report.run.id);
+        let versions = world::prepare(&acme, entries).await;
+        for (answers, what) in [
+            (Answers::Word, "ten passes differ"),
+            (Answers::Text, "every score differs"),
+        ] {
+            let mut runs = Vec::new();
+            for version in &versions {
+                let model = Free {
+                    answers,
+                    ..Free::default()
+                };
+                let report = world::evaluate(&acme, version, entries, model).await;
+                runs.push(report.run.id);
+            }
+            let bare = world::bare(&file);
+            let (mut ours, mut floor, mut reports) =
+                (Samples::default(), Samples::default(), Samples::default());
+            for _ in 0..rounds {
+                let (evaluations, options) = (acme.evaluations(), ComparisonOptions::default());
+                let begin = Instant::now();
+                let compared = evaluations.compare(&runs[0], &runs[1], &options).await;
+                let compared = compared.expect("they are alike");
+                ours.push(begin.elapsed().as_nanos() as f64);
+                assert_eq!(compared.entries, entries as u64);
+                floor.time(|| read(&bare).expect("it reads"));
+                let begin = Instant::now();
+                let report = evaluations.report(&runs[0], &ReportOptions::default()).await;
+                reports.push(begin.elapsed().as_nanos() as f64);
+                assert!(report.expect("it is there").is_complete());
+            }
+            let goal = match entries {
+                10_000 => Goal::AtMost(1e9),
+                _ => Goal::None,
+            };
+            let what = format!("{entries} entries, {what}");
+            table.times(&what, ours.median(), Some(floor.median()), goal);
+            let what = format!("the report of one of the two, {entries} entries");
+            table.times(&what, reports.median(), None, Goal::None);
         }
-        let bare = world::bare(&file);
-        let (mut ours, mut floor, mut reports) = (Samples::default(), Samples::default(), Samples::default());
-        for _ in 0..rounds {
-            let evaluations = acme.evaluations();
-            let begin = Instant::now();
-            let comparison = evaluations
-                .compare(&runs[0], &runs[1], &ComparisonOptions::default())
-                .await
-                .expect("they are alike");
-            ours.push(begin.elapsed().as_nanos() as f64);
-            assert_eq!(comparison.passing.won, 10);
-            floor.time(|| read(&bare).expect("it reads"));
-            let begin = Instant::now();
-            let report = evaluations.report(&runs[0], &ReportOptions::default()).await;
-            reports.push(begin.elapsed().as_nanos() as f64);
-            assert!(report.expect("it is there").is_complete());
-        }
-        let goal = if entries == 10_000 {
-            Goal::AtMost(1e9)
-        } else {
-            Goal::None
-        };
-        table.times(
-            &format!("{entries} entries"),
-            ours.median(),
-            Some(floor.median()),
-            goal,
-        );
-        table.times(
-            &format!("the report of a run of {entries} entries"),
-            reports.median(),
-            None,
-            Goal::None,
-        );
     }
 }
 

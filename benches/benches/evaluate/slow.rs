@@ -21,7 +21,16 @@ pub async fn run() {
     let acme = world::open(&directory.path().join("prompts.db")).await;
     let [version, _] = world::prepare(&acme, ENTRIES).await;
     let begin = Instant::now();
-    world::evaluate(&acme, &version, ENTRIES, Free { delay: DELAY }).await;
+    world::evaluate(
+        &acme,
+        &version,
+        ENTRIES,
+        Free {
+            delay: DELAY,
+            ..Free::default()
+        },
+    )
+    .await;
     let ours = begin.elapsed();
 
     let begin = Instant::now();
