@@ -52,6 +52,16 @@ impl Samples {
     }
 }
 
+/// The processor time that this process has taken so far, all its threads together, in user and kernel mode.
+#[must_use]
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
 /// Ours beside its floor.
 #[derive(Debug, Clone, Default)]
 pub struct Pair {

@@ -82,10 +82,20 @@ pub fn in_use() -> usize {
 /// Resident bytes of this process; 0 where `/proc` does not say.
 #[must_use]
 pub fn resident() -> usize {
+    status("VmRSS:")
+}
+
+/// Most resident bytes that this process ever had; 0 where `/proc` does not say.
+#[must_use]
+pub fn peak_resident() -> usize {
+    status("VmHWM:")
+}
+
+fn status(line: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|found| found.strip_prefix(line))
         .and_then(|rest| rest.split_whitespace().next())
         .and_then(|kib| kib.parse::<usize>().ok())
         .unwrap_or(0)

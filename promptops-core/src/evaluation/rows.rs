@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::EntryResult;
 use super::dataset::{DatasetStore, Entry};
-use super::run::Run;
+use super::run::{Evaluation, Run};
 use super::store::EvaluationStore;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{DatasetName, PageRequest, RunId, TenantId, VersionNumber};
@@ -73,7 +73,9 @@ impl<'a> ResultRows<'a> {
 
     /// The results of the next entry: as many as there are yet.
     pub(super) async fn next(&mut self) -> Result<Vec<EntryResult>> {
-        let mut results = Vec::new();
+        // As many as there should be: one that grows begins with room for four.
+        let expected = self.repeats.min(u64::from(Evaluation::MAX_REPEATS));
+        let mut results = Vec::with_capacity(expected as usize);
         loop {
             if self.page.is_empty()
                 && let Some(request) = self.next.take()

@@ -151,31 +151,68 @@ fn signed_sums(units: &[f64]) -> Vec<f64> {
 }
 
 fn drawn(units: &[f64], far: f64, resampling: Resampling) -> f64 {
+    let fours: Vec<[f64; 16]> = units.chunks(4).map(signed_four).collect();
     let mut random = resampling.random();
     let mut as_far = 0_u32;
     for _ in 0..resampling.draws() {
-        // Four sums at once: each alone would wait for the addition before.
-        let mut sums = [0.0; 4];
-        for block in units.chunks(64) {
-            let mut bits = random.bits();
-            let mut quads = block.chunks_exact(4);
-            for quad in &mut quads {
-                for lane in 0..4 {
-                    sums[lane] += flipped(quad[lane], bits >> lane);
-                }
-                bits >>= 4;
-            }
-            for unit in quads.remainder() {
-                sums[0] += flipped(*unit, bits);
-                bits >>= 1;
-            }
-        }
-        as_far += u32::from(sums.iter().sum::<f64>().abs() >= far);
+        as_far += u32::from(drawn_sum(&fours, || random.bits()).abs() >= far);
     }
     (f64::from(as_far) + 1.0) / (f64::from(resampling.draws()) + 1.0)
+}
+
+/// The sums of up to four for each way to set their signs: bit `i` stands for the sign of number `i`. Each is added up
+/// once, not in every draw.
+fn signed_four(units: &[f64]) -> [f64; 16] {
+    std::array::from_fn(|signs| {
+        let signed = units.iter().enumerate();
+        signed.map(|(i, unit)| flipped(*unit, signs as u64 >> i)).sum()
+    })
+}
+
+/// The sum for signs that are drawn, 64 at once.
+fn drawn_sum(fours: &[[f64; 16]], mut draw: impl FnMut() -> u64) -> f64 {
+    // Four sums at once: each alone would wait for the addition before.
+    let mut sums = [0.0; 4];
+    for block in fours.chunks(16) {
+        let mut bits = draw();
+        for tables in block.chunks(4) {
+            for (lane, (sum, table)) in sums.iter_mut().zip(tables).enumerate() {
+                *sum += table[(bits >> (4 * lane)) as usize % 16];
+            }
+            bits >>= 16;
+        }
+    }
+    sums.iter().sum()
 }
 
 /// With the other sign if the lowest bit is set.
 fn flipped(value: f64, bit: u64) -> f64 {
     f64::from_bits(value.to_bits() ^ (bit << 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::Random;
+
+    #[test]
+    fn each_bit_that_is_drawn_sets_the_sign_of_one() {
+        // Powers of two, so that a sum says which signs it has; 130 of them need three draws.
+        for count in [1, 3, 4, 21, 63, 64, 65, 130] {
+            let units: Vec<f64> = (0..count).map(|i| 2.0_f64.powi(i % 50)).collect();
+            let fours: Vec<[f64; 16]> = units.chunks(4).map(signed_four).collect();
+            let (mut one, mut other) = (Random::seeded(7), Random::seeded(7));
+            for _ in 0..100 {
+                let mut direct = 0.0;
+                for block in units.chunks(64) {
+                    let bits = one.bits();
+                    let block = block.iter().enumerate();
+                    direct += block
+                        .map(|(i, unit)| if bits >> i & 1 == 1 { -unit } else { *unit })
+                        .sum::<f64>();
+                }
+                assert_eq!(drawn_sum(&fours, || other.bits()), direct, "{count}");
+            }
+        }
+    }
 }
