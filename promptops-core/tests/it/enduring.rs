@@ -82,9 +82,7 @@ impl Desk {
         let evaluations = self.acme.evaluations();
         let ana = ana();
         let work = evaluations.evaluate(&self.version, "golden", evaluation, &ana);
-        tokio::time::timeout(Duration::from_secs(20), work)
-            .await
-            .expect("the run should end")
+        tokio::time::timeout(Duration::from_secs(20), work).await.unwrap()
     }
 }
 
@@ -329,7 +327,7 @@ async fn shares_that_are_all_equal_have_an_interval_with_a_width() {
     // Two of three repeats are right.
     let model = ScriptedLlm::new(move |request| {
         let text = request.messages[0].text();
-        let wrong = asked.fetch_add(1, Ordering::SeqCst) % 3 == 0;
+        let wrong = asked.fetch_add(1, Ordering::SeqCst).is_multiple_of(3);
         Ok(ScriptedLlm::answer(if wrong { "?".into() } else { text }))
     });
     let evaluation = exact(&model).repeats(3).concurrency(1);
