@@ -154,7 +154,8 @@ impl EvaluationGate {
                 AgainstLive::Same => (true, "the same as what is live".to_owned()),
                 AgainstLive::Unknown(why) => (false, why.clone()),
                 AgainstLive::Compared { verdict, summary } => {
-                    (*verdict == Verdict::NoRegression, summary.clone())
+                    let words = summary.trim_end_matches('.').to_owned();
+                    (*verdict == Verdict::NoRegression, words)
                 }
             };
             let needed = format!(

@@ -813,3 +813,70 @@ async fn expecting_null_is_refused_since_it_could_not_be_told_from_expecting_not
         .unwrap_err();
     assert!(error.to_string().contains("expects JSON null"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_open_breaker_is_waited_for_and_uses_up_no_entry() {
+    let desk = Desk::with(20).await;
+    let asked = Arc::new(AtomicU32::new(0));
+    let counting = Arc::clone(&asked);
+    let flaky = ScriptedLlm::new(move |request| {
+        if counting.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) {
+            let error = LlmError::new(LlmErrorKind::CircuitOpen, "scripted", "not asked");
+            return Err(error.with_retry_after(Duration::from_secs(5)));
+        }
+        let question = request
+            .messages
+            .last()
+            .map(|message| message.text())
+            .unwrap_or_default();
+        Ok(ScriptedLlm::answer(question.replace('q', "a")))
+    });
+    assert_eq!(desk.evaluate(&exact(&flaky)).await.unwrap().passed, 20);
+
+    // As long as the entry's time lasts.
+    let open = ScriptedLlm::new(|_| Err(LlmError::new(LlmErrorKind::CircuitOpen, "scripted", "not asked")));
+    let report = desk.evaluate(&exact(&open)).await.unwrap();
+    assert_eq!(report.error_kinds["model_circuit_open"], 20);
+    assert_eq!(report.progress.unknown_costs, 0, "nobody was asked");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_may_have_been_billed_counts_for_the_budget_and_does_not_end_it() {
+    let desk = Desk::with(20).await;
+    let asked = AtomicU32::new(0);
+    // Every other answer is lost on the way.
+    let lossy = ScriptedLlm::new(move |request| {
+        if asked.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+            return Err(LlmError::new(
+                LlmErrorKind::Network,
+                "scripted",
+                "connection reset",
+            ));
+        }
+        let question = request
+            .messages
+            .last()
+            .map(|message| message.text())
+            .unwrap_or_default();
+        Ok(ScriptedLlm::answer(question.replace('q', "a")).with_usage(Usage::new(1_000, 0)))
+    });
+    let plenty = desk
+        .evaluate(&exact(&lossy).budget(Cost::from_usd(1.0).unwrap()))
+        .await
+        .unwrap();
+    assert!(plenty.is_complete());
+    assert_eq!(
+        (plenty.passed, plenty.errors, plenty.progress.unknown_costs),
+        (10, 10, 10)
+    );
+    assert_eq!(plenty.progress.cost, Cost::from_usd(0.010).unwrap());
+    let scarce = desk
+        .evaluate(&exact(&lossy).budget(Cost::from_usd(0.010).unwrap()))
+        .await
+        .unwrap();
+    assert!(!scarce.is_complete());
+    assert_eq!(
+        scarce.progress.done, 10,
+        "what was lost counts as the dearest answer"
+    );
+}

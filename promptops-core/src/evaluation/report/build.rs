@@ -135,7 +135,7 @@ impl Builder {
         }
         self.add_scores(group, &results);
         self.add_slices(&entry, group, &results, passed, errors);
-        self.add_worst(&entry, &results, passed);
+        self.add_worst(&entry, &results, passed, errors);
         if results.len() == self.run.evaluator.repeats as usize {
             self.observations.push(Observation {
                 group,
@@ -227,7 +227,7 @@ impl Builder {
         }
     }
 
-    fn add_worst(&mut self, entry: &Entry, results: &[EntryResult], passed: u32) {
+    fn add_worst(&mut self, entry: &Entry, results: &[EntryResult], passed: u32, errors: u32) {
         if passed as usize == results.len() {
             return;
         }
@@ -247,6 +247,7 @@ impl Builder {
             entry: entry.id.clone(),
             mean: mean(&values),
             passed,
+            errors,
             reason,
         });
         // Sorting now and then keeps it short.
@@ -258,7 +259,8 @@ impl Builder {
     fn keep_worst(&mut self) {
         // Stable: of equals the first in the dataset.
         self.worst.sort_by(|a, b| {
-            let key = |entry: &WorstEntry| entry.mean.unwrap_or(-1.0);
+            let of_scored = |entry: &WorstEntry| entry.mean.filter(|_| entry.errors == 0);
+            let key = |entry: &WorstEntry| of_scored(entry).unwrap_or(-1.0);
             key(a).total_cmp(&key(b))
         });
         self.worst.truncate(self.options.worst);
@@ -402,6 +404,10 @@ fn estimate(values: &[f64], groups: &[u32], in_groups: bool, confidence: Confide
     } else {
         mean_interval(values, confidence)
     }?;
+    // All equal: the interval would have no width, and say more than is known.
+    if estimate.standard_error <= 0.0 {
+        return None;
+    }
     // Scores lie there, and so does their mean.
     estimate.interval = estimate.interval.within(0.0, 1.0)?;
     Some(estimate)

@@ -117,6 +117,8 @@ pub struct WorstEntry {
     pub mean: Option<f64>,
     /// How often it passed.
     pub passed: u32,
+    /// How often it had no output or lacked a score.
+    pub errors: u32,
     /// Its first error, or the reason of its lowest score.
     pub reason: String,
 }

@@ -52,7 +52,7 @@ pub struct Report {
     pub latency: Option<LatencyReport>,
     /// By the value of a metadata key.
     pub slices: Vec<Slice>,
-    /// The entries with the lowest scores, those without scores first.
+    /// The entries with the lowest scores, those with errors first.
     pub worst: Vec<WorstEntry>,
     /// How many errors there are of each kind, of models and scorers.
     pub error_kinds: std::collections::BTreeMap<String, u64>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::record::StopCause;
 use super::result::{EntryError, EntryErrorKind, EntryResult, ScoreResult};
@@ -26,6 +26,10 @@ use crate::llm::{
 use crate::prompt::Version;
 use crate::render::CompiledPrompt;
 
+/// How long an entry waits for a breaker that does not say how long it is open.
+const CIRCUIT_PAUSE: Duration = Duration::from_secs(1);
+/// How long it waits at least.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 /// Longest text of an error in a result, in bytes.
 const MAX_MESSAGE: usize = 500;
 /// Longest reason of a score in a result, in bytes.
@@ -117,8 +121,8 @@ impl Asking {
                 cached: true,
             });
         }
-        let started = Instant::now();
-        let completion = match guarded(deadline, || self.client.complete(blueprint)).await {
+        let (started, asked) = self.ask(blueprint, deadline).await;
+        let completion = match asked {
             Ok(Ok(completion)) => completion,
             Ok(Err(error)) => return Err(self.no_answer(error)),
             Err(Broken::Late) => {
@@ -147,6 +151,29 @@ impl Asking {
             latency,
             cached: false,
         })
+    }
+
+    /// Asks the model, and says since when. A breaker that is open has asked nobody: the entry waits until it may be asked, as
+    /// long as its time lasts, or a short outage would use up every entry of the run.
+    async fn ask(
+        &self,
+        blueprint: &Blueprint,
+        deadline: Instant,
+    ) -> (Instant, Result<Result<Completion, LlmError>, Broken>) {
+        loop {
+            let started = Instant::now();
+            let asked = guarded(deadline, || self.client.complete(blueprint)).await;
+            let pause = match &asked {
+                Ok(Err(error)) if error.kind() == LlmErrorKind::CircuitOpen => {
+                    error.retry_after().unwrap_or(CIRCUIT_PAUSE).max(SHORTEST_PAUSE)
+                }
+                _ => return (started, asked),
+            };
+            if Instant::now() + pause >= deadline {
+                return (started, asked);
+            }
+            sleep(pause).await;
+        }
     }
 
     fn key(&self, task: &Task, blueprint: &Blueprint) -> Option<CompletionKey> {
@@ -224,9 +251,8 @@ impl Asking {
 
     fn failed(&self, task: &Task, error: EntryError) -> Attempt {
         Attempt::Result(Box::new(EntryResult {
+            cost: cost_of_failure(error.kind),
             error: Some(error),
-            // Nobody knows what a call that failed cost; providers bill answers.
-            cost: Some(Cost::ZERO),
             ..self.empty(task)
         }))
     }
@@ -364,6 +390,27 @@ fn fatal(kind: LlmErrorKind, error: Error) -> Attempt {
         },
         reason: shortened(&error.to_string(), MAX_MESSAGE),
         error,
+    }
+}
+
+/// What a call cost that brought no answer: nothing where the provider was not asked or refused, unknown where it may have
+/// answered, since it bills answers whether or not they arrive.
+fn cost_of_failure(kind: EntryErrorKind) -> Option<Cost> {
+    use LlmErrorKind as Kind;
+    match kind {
+        EntryErrorKind::Render => Some(Cost::ZERO),
+        EntryErrorKind::Model(
+            Kind::Auth
+            | Kind::RateLimit
+            | Kind::Quota
+            | Kind::ContextLength
+            | Kind::InvalidRequest
+            | Kind::Overloaded
+            | Kind::CircuitOpen
+            | Kind::Budget
+            | Kind::NotRecorded,
+        ) => Some(Cost::ZERO),
+        _ => None,
     }
 }
 

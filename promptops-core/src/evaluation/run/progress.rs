@@ -30,6 +30,9 @@ pub struct Progress {
     pub unknown_costs: u64,
     /// Tokens, those of scorers and of cached outputs included.
     pub tokens: u64,
+    /// Of those of unknown cost, answers and scores whose price is not known. The others failed: nobody says what they cost.
+    #[serde(skip)]
+    pub(super) unpriced: u64,
     /// The largest cost of one result, had its output not been from a cache.
     #[serde(skip)]
     pub(super) dearest: Cost,
@@ -61,7 +64,10 @@ impl Progress {
                 self.dearest = self.dearest.max(cost + saved);
                 self.answered += u64::from(result.finish.is_some());
             }
-            None => self.unknown_costs += 1,
+            None => {
+                self.unknown_costs += 1;
+                self.unpriced += u64::from(result.is_unpriced());
+            }
         }
         let mut usage = result.usage;
         result.scores.iter().for_each(|score| usage += score.usage);

@@ -39,8 +39,8 @@ pub struct EntryResult {
     pub latency: Duration,
     /// Tokens of the model's call.
     pub usage: Usage,
-    /// What the model's call cost, a call that failed taken for free; `None` when its price is unknown. Nothing was paid if
-    /// it is from a cache.
+    /// What the model's call cost; `None` when its price is unknown, or it failed in a way that may have been billed. Nothing
+    /// was paid if it is from a cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
     /// Whether the output is from a cache: nothing was paid for it in this run.
@@ -101,6 +101,18 @@ impl EntryResult {
         let own = if self.cached { Some(Cost::ZERO) } else { self.cost };
         let scorers: Option<Cost> = self.scores.iter().map(|score| score.cost).sum::<Option<Cost>>();
         Some(own? + scorers?)
+    }
+}
+
+impl EntryResult {
+    /// Whether there is an answer or a score whose price is not known, rather than one that failed.
+    pub(super) fn is_unpriced(&self) -> bool {
+        let answer = self.finish.is_some() && !self.cached && self.cost.is_none();
+        answer
+            || self
+                .scores
+                .iter()
+                .any(|score| score.cost.is_none() && score.score.is_ok())
     }
 }
 
@@ -193,8 +205,6 @@ pub enum EntryErrorKind {
     Render,
     /// The model did not answer.
     Model(LlmErrorKind),
-    /// The model answered without text, as when it only calls tools, or its answer was cut off.
-    NoOutput,
     /// Output and scores were not there in time.
     Timeout,
     /// A scorer said that it cannot tell.
@@ -206,9 +216,8 @@ pub enum EntryErrorKind {
 }
 
 impl EntryErrorKind {
-    const PLAIN: [Self; 6] = [
+    const PLAIN: [Self; 5] = [
         Self::Render,
-        Self::NoOutput,
         Self::Timeout,
         Self::Scorer,
         Self::Panic,
@@ -220,7 +229,6 @@ impl EntryErrorKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Render => "render",
-            Self::NoOutput => "no_output",
             Self::Timeout => "timeout",
             Self::Scorer => "scorer",
             Self::Panic => "panic",

@@ -204,7 +204,13 @@ impl Runner {
             return out < self.concurrency + claims.waiting_room();
         };
         let progress = self.progress.borrow();
-        let left = budget.nano_usd().saturating_sub(progress.cost.nano_usd());
+        // A call that failed in a way that may have been billed counts as the dearest so far.
+        let failed = progress.unknown_costs - progress.unpriced;
+        let spent = progress
+            .cost
+            .nano_usd()
+            .saturating_add(failed.saturating_mul(progress.dearest.nano_usd()));
+        let left = budget.nano_usd().saturating_sub(spent);
         if progress.answered == 0 {
             // What one entry costs is known when one is answered; one that was not asked, or failed, cost nothing.
             return left > 0 && out + unrecorded == 0;
@@ -230,11 +236,11 @@ impl Runner {
 
     /// The stop of a run whose budget can no longer be kept.
     fn broke(&self) -> Option<Stop> {
-        let unknown = self.progress.borrow().unknown_costs;
+        let unknown = self.progress.borrow().unpriced;
         (self.budget.is_some() && unknown > 0).then(|| Stop::Ours {
             cause: StopCause::Budget,
             reason: format!(
-                "{unknown} results have a cost that is not known, so that the budget cannot be kept; give the price of every \
+                "{unknown} results have a price that is not known, so that the budget cannot be kept; give the price of every \
                  model, the judges' included"
             ),
             error: None,

@@ -200,7 +200,10 @@ impl Scorer for Any {
     }
 
     fn judges(&self) -> Vec<JudgeStanding> {
-        self.0.judges()
+        // A part that passes before a judge is asked would vouch for it.
+        let mut judges = self.0.judges();
+        judges.iter_mut().for_each(|judge| judge.calibrated = false);
+        judges
     }
 
     async fn score(&self, input: &ScorerInput<'_>) -> Result<Score> {
