@@ -19,7 +19,7 @@ pub async fn run() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("prompts.db");
     let acme = world::open(&file).await;
-    let threshold = |entries| EvaluationGate::new(&format!("tickets-{entries}"), 0.8).expect("a name");
+    let threshold = |entries| EvaluationGate::new(format!("tickets-{entries}"), 0.8).expect("a name");
     for (entries, rounds) in [(1_000, 101), (10_000, 11)] {
         let versions = world::prepare(&acme, entries).await;
         let goal = match entries {

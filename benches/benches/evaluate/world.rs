@@ -76,7 +76,7 @@ pub async fn prepare(acme: &Tenant, entries: usize) -> [Version; 2] {
 /// Saves a version, or finds it.
 pub async fn save(acme: &Tenant, instructions: &str) -> Version {
     let draft = Draft::chat([system(instructions), user("{{ ticket }}")])
-        .by(&ana())
+        .by(ana())
         .active();
     acme.prompts().save("triage", draft).await.expect("it is saved")
 }
@@ -90,7 +90,7 @@ pub async fn first(acme: &Tenant) -> Version {
 pub async fn evaluate(acme: &Tenant, version: &Version, entries: usize, model: Free) -> Report {
     let scorer: Criterion = match model.answers {
         Answers::Word => ExactMatch::new(MatchMode::Exact).into(),
-        Answers::Text => Criterion::from(Levenshtein::default()).pass_mark(0.5),
+        Answers::Text => Criterion::from(Levenshtein).pass_mark(0.5),
     };
     let evaluation = Evaluation::new(Arc::new(model)).criterion(scorer);
     let dataset = format!("tickets-{entries}");

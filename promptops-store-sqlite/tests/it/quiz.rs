@@ -203,7 +203,7 @@ pub async fn take_up(acme: &Tenant, notes: &Notes, style: Style) -> RunHandle {
     }));
     evaluation = evaluation
         .criterion(ExactMatch::new(MatchMode::Exact))
-        .criterion(Levenshtein::default())
+        .criterion(Levenshtein)
         .concurrency(CONCURRENCY)
         .lease(Duration::from_secs(1))
         .prices(
