@@ -1,8 +1,9 @@
 //! Workers on evaluation runs that are killed.
 
 use std::collections::BTreeSet;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, ChildStdout};
 use std::time::{Duration, Instant};
 
 use promptops_core::base::PageRequest;
@@ -48,8 +49,9 @@ impl Quiz {
     }
 
     /// A worker in another process.
-    fn worker(&self, name: &str, style: &Style) -> (Child, impl std::io::Read) {
-        spawn("evaluate", &self.path, &format!("{name} {style}"))
+    fn worker(&self, name: &str, style: &Style) -> Worker {
+        let (child, stdout) = spawn("evaluate", &self.path, &format!("{name} {style}"));
+        Worker { child, stdout }
     }
 
     /// The entries with a result.
@@ -59,6 +61,43 @@ impl Quiz {
         let results = quiz::results(&acme, &run.id).await;
         backend.close().await;
         results.into_iter().map(|result| result.entry).collect()
+    }
+}
+
+struct Worker {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// Waits for something that is bound to come while it lives.
+    fn wait_until(&mut self, mut is_so: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !is_so() {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "the worker ended before it was killed");
+            assert!(begin.elapsed() < PATIENCE, "the worker does not get on");
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it has ended well.
+    fn finish(mut self) {
+        std::io::read_to_string(&mut self.stdout).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// A test that fails leaves no worker behind.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -81,19 +120,6 @@ pub async fn evaluate(path: &Path, label: &str) {
     backend.close().await;
 }
 
-/// Waits for something that is bound to come while the worker lives.
-fn wait_until(worker: &mut Child, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(
-            worker.try_wait().unwrap().is_none(),
-            "the worker ended before it was killed"
-        );
-        assert!(begin.elapsed() < PATIENCE, "the worker does not get on");
-        std::thread::sleep(Duration::from_micros(500));
-    }
-}
-
 #[tokio::test]
 async fn a_killed_run_is_resumed_to_what_an_uninterrupted_one_comes_to() {
     const QUESTIONS: usize = 500;
@@ -112,12 +138,11 @@ async fn a_killed_run_is_resumed_to_what_an_uninterrupted_one_comes_to() {
     for life in 0..LIVES {
         let mut style = Style::new(Duration::from_millis(5));
         style.has_budget = life % 2 == 0;
-        let (mut child, _stdout) = quiz.worker("worker", &style);
+        let mut worker = quiz.worker("worker", &style);
         let enough = asked + 10 + random(50) as usize;
-        wait_until(&mut child, || notes.read().asked.len() >= enough);
+        worker.wait_until(|| notes.read().asked.len() >= enough);
         std::thread::sleep(Duration::from_micros(random(6_000)));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        worker.kill();
 
         let noted = notes.read();
         let before = std::mem::replace(&mut durable, quiz.durable().await);
@@ -182,14 +207,11 @@ async fn what_a_killed_worker_held_is_done_by_the_other_when_its_leases_end() {
         hangs: true,
         ..style.clone()
     };
-    let (mut dead, _stdout) = quiz.worker("dead", &hanging);
-    wait_until(&mut dead, || !of_dead.read().asked.is_empty());
-    let (mut other, stdout) = quiz.worker("other", &style);
-    wait_until(&mut other, || {
-        of_dead.read().asked.len() >= 30 && of_other.read().asked.len() >= 20
-    });
-    dead.kill().unwrap();
-    dead.wait().unwrap();
+    let mut dead = quiz.worker("dead", &hanging);
+    dead.wait_until(|| !of_dead.read().asked.is_empty());
+    let mut other = quiz.worker("other", &style);
+    other.wait_until(|| of_dead.read().asked.len() >= 30 && of_other.read().asked.len() >= 20);
+    dead.kill();
     let killed = Instant::now();
     let (noted, of_other_so_far) = (of_dead.read(), of_other.read());
     assert!(
@@ -199,9 +221,7 @@ async fn what_a_killed_worker_held_is_done_by_the_other_when_its_leases_end() {
             .all(|entry| !of_other_so_far.asked.contains(entry)),
         "both asked one entry while both were alive"
     );
-    // Until it has ended, and closed the file.
-    std::io::read_to_string(stdout).unwrap();
-    assert!(other.wait().unwrap().success());
+    other.finish();
     assert!(killed.elapsed() < PATIENCE);
 
     let held = noted.under_way();
