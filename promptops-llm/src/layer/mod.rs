@@ -51,7 +51,7 @@ mod limit;
 mod meter;
 mod retry;
 
-use promptops_core::llm::{Blueprint, LlmClient};
+use promptops_core::llm::{Blueprint, Completion, Embedder, Embeddings, LlmClient, Usage};
 
 pub use breaker::{Breaker, BreakerPolicy, BreakerStatus, CircuitBreaker, Trip};
 pub use cache::{Cache, CacheCounts, Cached, MemoryCompletions};
@@ -94,6 +94,57 @@ pub trait LlmClientExt: LlmClient + Sized {
 }
 
 impl<C: LlmClient> LlmClientExt for C {}
+
+/// The layers that an embedder can wear, as methods, in the same order as a client's.
+pub trait EmbedderExt: Embedder + Sized {
+    /// Repeats what failed for a moment: [`Retry`].
+    fn retry(self, policy: RetryPolicy) -> Retry<Self> {
+        Retry::new(self, policy)
+    }
+
+    /// Asks no more than an account allows: [`Limited`].
+    fn limit(self, limiter: impl Into<Limiter>) -> Limited<Self> {
+        Limited::new(self, limiter)
+    }
+
+    /// Leaves a provider alone that is down: [`CircuitBreaker`].
+    fn circuit_breaker(self, breaker: impl Into<Breaker>) -> CircuitBreaker<Self> {
+        CircuitBreaker::new(self, breaker)
+    }
+
+    /// Counts, and ends spending at a budget: [`Metered`].
+    fn metered(self, meter: Meter) -> Metered<Self> {
+        Metered::new(self, meter)
+    }
+}
+
+impl<E: Embedder> EmbedderExt for E {}
+
+/// An answer with what was counted.
+trait Counted {
+    fn usage(&self) -> &Usage;
+    fn model(&self) -> &str;
+}
+
+impl Counted for Completion {
+    fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+}
+
+impl Counted for Embeddings {
+    fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    fn model(&self) -> &str {
+        &self.model
+    }
+}
 
 /// The model that is to answer, where it is known.
 fn asked_model<'a>(client: &'a impl LlmClient, request: &'a Blueprint) -> Option<&'a str> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use promptops_core::llm::{Blueprint, Completion, LlmClient, LlmError};
+use promptops_core::llm::{Blueprint, Completion, Embedder, Embeddings, LlmClient, LlmError};
 
 /// When to ask again, and how long to wait before. The defaults are those of the official clients of OpenAI and
 /// Anthropic: two retries, from half a second to 8 seconds.
@@ -103,8 +103,8 @@ pub struct Retry<C> {
     random: Mutex<fastrand::Rng>,
 }
 
-impl<C: LlmClient> Retry<C> {
-    /// Asks this client, by this policy.
+impl<C> Retry<C> {
+    /// Asks this client or embedder, by this policy.
     pub fn new(client: C, policy: RetryPolicy) -> Self {
         let random = policy
             .seed
@@ -119,6 +119,27 @@ impl<C: LlmClient> Retry<C> {
     fn random(&self) -> f64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).f64()
     }
+
+    async fn repeat<T, F>(&self, call: impl Fn() -> F) -> Result<T, LlmError>
+    where
+        F: Future<Output = Result<T, LlmError>>,
+    {
+        let mut attempts = 0;
+        // What is under this layer may have repeated on its own.
+        let mut tried = 0_u32;
+        loop {
+            attempts += 1;
+            let error = match call().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            tried = tried.saturating_add(error.attempts());
+            match self.policy.pause(attempts, &error, self.random()) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error.with_attempts(tried)),
+            }
+        }
+    }
 }
 
 #[async_trait]
@@ -132,21 +153,22 @@ impl<C: LlmClient> LlmClient for Retry<C> {
     }
 
     async fn complete(&self, request: &Blueprint) -> Result<Completion, LlmError> {
-        let mut attempts = 0;
-        // What is under this layer may have repeated on its own.
-        let mut tried = 0_u32;
-        loop {
-            attempts += 1;
-            let error = match self.client.complete(request).await {
-                Ok(completion) => return Ok(completion),
-                Err(error) => error,
-            };
-            tried = tried.saturating_add(error.attempts());
-            match self.policy.pause(attempts, &error, self.random()) {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error.with_attempts(tried)),
-            }
-        }
+        self.repeat(|| self.client.complete(request)).await
+    }
+}
+
+#[async_trait]
+impl<E: Embedder> Embedder for Retry<E> {
+    fn provider(&self) -> &str {
+        self.client.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.client.model()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        self.repeat(|| self.client.embed(texts)).await
     }
 }
 

@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod cassette;
 mod clients;
+mod embedders;
 mod embedding;
 mod faults;
 mod fixtures;

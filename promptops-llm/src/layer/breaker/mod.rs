@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use promptops_core::llm::{Blueprint, Completion, LlmClient, LlmError, LlmErrorKind};
+use promptops_core::llm::{Blueprint, Completion, Embedder, Embeddings, LlmClient, LlmError, LlmErrorKind};
 use tokio::time::Instant;
 
 use self::circuit::{Circuit, Outcome, Pass, Position};
@@ -110,13 +110,38 @@ pub struct CircuitBreaker<C> {
     breaker: Breaker,
 }
 
-impl<C: LlmClient> CircuitBreaker<C> {
-    /// Asks this client while the circuit is closed.
+impl<C> CircuitBreaker<C> {
+    /// Asks this client or embedder while the circuit is closed.
     pub fn new(client: C, breaker: impl Into<Breaker>) -> Self {
         Self {
             client,
             breaker: breaker.into(),
         }
+    }
+
+    /// Makes a call, which has not begun yet, if the circuit lets it.
+    async fn guard<T>(
+        &self,
+        provider: &str,
+        call: impl Future<Output = Result<T, LlmError>>,
+    ) -> Result<T, LlmError> {
+        let entered = self.breaker.circuit().enter(Instant::now());
+        let pass = entered.map_err(|wait| {
+            let text = format!(
+                "it failed too often a moment ago, so it was not asked; it is tried again in {} s at the latest",
+                wait.as_secs_f64().ceil()
+            );
+            LlmError::new(LlmErrorKind::CircuitOpen, provider, text).with_retry_after(wait)
+        })?;
+        // Dropped before the call has ended, it says what a call says that was never made.
+        let mut entered = Call {
+            breaker: &self.breaker,
+            pass,
+            outcome: Outcome::Neither,
+        };
+        let result = call.await;
+        entered.outcome = outcome(&result);
+        result
     }
 }
 
@@ -131,23 +156,24 @@ impl<C: LlmClient> LlmClient for CircuitBreaker<C> {
     }
 
     async fn complete(&self, request: &Blueprint) -> Result<Completion, LlmError> {
-        let entered = self.breaker.circuit().enter(Instant::now());
-        let pass = entered.map_err(|wait| {
-            let text = format!(
-                "it failed too often a moment ago, so it was not asked; it is tried again in {} s at the latest",
-                wait.as_secs_f64().ceil()
-            );
-            LlmError::new(LlmErrorKind::CircuitOpen, self.provider(), text).with_retry_after(wait)
-        })?;
-        // Dropped before the call has ended, it says what a call says that was never made.
-        let mut call = Call {
-            breaker: &self.breaker,
-            pass,
-            outcome: Outcome::Neither,
-        };
-        let result = self.client.complete(request).await;
-        call.outcome = outcome(&result);
-        result
+        self.guard(LlmClient::provider(&self.client), self.client.complete(request))
+            .await
+    }
+}
+
+#[async_trait]
+impl<E: Embedder> Embedder for CircuitBreaker<E> {
+    fn provider(&self) -> &str {
+        self.client.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.client.model()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        self.guard(Embedder::provider(&self.client), self.client.embed(texts))
+            .await
     }
 }
 
@@ -165,7 +191,7 @@ impl Drop for Call<'_> {
     }
 }
 
-fn outcome(result: &Result<Completion, LlmError>) -> Outcome {
+fn outcome<T>(result: &Result<T, LlmError>) -> Outcome {
     let Err(error) = result else {
         return Outcome::Up;
     };

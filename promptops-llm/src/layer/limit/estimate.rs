@@ -33,6 +33,14 @@ pub fn estimate_input_tokens(request: &Blueprint) -> u64 {
     tokens + bytes.div_ceil(BYTES_PER_TOKEN)
 }
 
+/// The tokens of texts to embed: a quarter of the bytes of each, rounded up.
+pub(super) fn estimate_text_tokens(texts: &[String]) -> u64 {
+    let tokens = texts
+        .iter()
+        .map(|text| (text.len() as u64).div_ceil(BYTES_PER_TOKEN));
+    tokens.sum()
+}
+
 fn json_bytes(value: &impl Serialize) -> u64 {
     serde_json::to_string(value).map_or(0, |json| json.len() as u64)
 }

@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use promptops_core::llm::{Blueprint, Completion, LlmError, LlmErrorKind};
+use promptops_core::llm::{Blueprint, LlmError, LlmErrorKind};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
 use super::estimate::estimate_input_tokens;
 use super::limits::Limits;
+use crate::layer::Counted;
 
 type Estimate = dyn Fn(&Blueprint) -> u64 + Send + Sync;
 
@@ -192,13 +193,13 @@ impl Shared {
     }
 
     /// Puts right what was taken, now that it is known what it came to.
-    pub(super) fn settle(&self, taken: u64, result: &Result<Completion, LlmError>) {
+    pub(super) fn settle(&self, taken: u64, result: &Result<impl Counted, LlmError>) {
         let now = Instant::now();
         let mut state = self.state();
         match result {
             // A provider that counts nothing leaves the estimate as the best that is known.
-            Ok(completion) if completion.usage.total() > 0 => {
-                let used = completion.usage.total();
+            Ok(answer) if answer.usage().total() > 0 => {
+                let used = answer.usage().total();
                 if let Some(tokens) = &mut state.tokens {
                     tokens.give_back(taken.saturating_sub(used));
                     tokens.take(used.saturating_sub(taken));

@@ -8,9 +8,10 @@ mod limits;
 use std::fmt;
 
 use async_trait::async_trait;
-use promptops_core::llm::{Blueprint, Completion, LlmClient, LlmError};
+use promptops_core::llm::{Blueprint, Completion, Embedder, Embeddings, LlmClient, LlmError};
 
 pub use self::estimate::estimate_input_tokens;
+use self::estimate::estimate_text_tokens;
 pub use self::limiter::{Limiter, LimiterStatus};
 pub use self::limits::Limits;
 
@@ -29,8 +30,8 @@ pub struct Limited<C> {
     limiter: Limiter,
 }
 
-impl<C: LlmClient> Limited<C> {
-    /// Asks this client, as often as the limiter allows.
+impl<C> Limited<C> {
+    /// Asks this client or embedder, as often as the limiter allows.
     pub fn new(client: C, limiter: impl Into<Limiter>) -> Self {
         Self {
             client,
@@ -54,6 +55,27 @@ impl<C: LlmClient> LlmClient for Limited<C> {
         let tokens = shared.estimate(request);
         let _place = shared.enter(self.provider(), tokens).await?;
         let result = self.client.complete(request).await;
+        shared.settle(tokens, &result);
+        result
+    }
+}
+
+/// Tokens are estimated as a quarter of the bytes of the texts, rounded up for each.
+#[async_trait]
+impl<E: Embedder> Embedder for Limited<E> {
+    fn provider(&self) -> &str {
+        self.client.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.client.model()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        let shared = self.limiter.shared();
+        let tokens = estimate_text_tokens(texts);
+        let _place = shared.enter(self.provider(), tokens).await?;
+        let result = self.client.embed(texts).await;
         shared.settle(tokens, &result);
         result
     }

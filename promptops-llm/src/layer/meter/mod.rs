@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use promptops_core::llm::{
-    Blueprint, Completion, Cost, LlmClient, LlmError, LlmErrorKind, PriceTable, Usage,
+    Blueprint, Completion, Cost, Embedder, Embeddings, LlmClient, LlmError, LlmErrorKind, PriceTable, Usage,
 };
 use tokio::time::Instant;
 
 pub use self::budget::Budget;
-use super::{asked_model, quoted};
+use super::{Counted, asked_model, quoted};
 
 /// Counts for as many clients as share it. Clones are the same meter.
 #[derive(Clone)]
@@ -149,12 +149,12 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn end(mut self, provider: &str, asked: Option<&str>, result: &Result<Completion, LlmError>) {
+    fn end(mut self, provider: &str, asked: Option<&str>, result: &Result<impl Counted, LlmError>) {
         self.ended = true;
         let took = self.begun.elapsed();
         let counts = &mut self.meter.state().counts;
-        let completion = match result {
-            Ok(completion) => completion,
+        let answer = match result {
+            Ok(answer) => answer,
             Err(error) => {
                 *counts.failed.entry(error.kind()).or_default() += 1;
                 return;
@@ -163,12 +163,12 @@ impl Call<'_> {
         counts.answered += 1;
         counts.answer_time = counts.answer_time.saturating_add(took);
         counts.longest_answer = counts.longest_answer.max(took);
-        let usage = &completion.usage;
+        let usage = answer.usage();
         counts.usage += *usage;
         // No answer takes no tokens at all: nobody counted, and that is not free.
         let counted = usage.total() > 0;
-        let asked = asked.unwrap_or(&completion.model);
-        let cost = self.prices.cost(provider, asked, &completion.model, usage);
+        let asked = asked.unwrap_or(answer.model());
+        let cost = self.prices.cost(provider, asked, answer.model(), usage);
         match cost.filter(|_| counted) {
             Some(cost) => counts.known_cost += cost,
             None => counts.unpriced += 1,
@@ -197,8 +197,8 @@ pub struct Metered<C> {
     meter: Meter,
 }
 
-impl<C: LlmClient> Metered<C> {
-    /// Asks this client, and counts on this meter.
+impl<C> Metered<C> {
+    /// Asks this client or embedder, and counts on this meter.
     pub fn new(client: C, meter: Meter) -> Self {
         Self { client, meter }
     }
@@ -218,6 +218,25 @@ impl<C: LlmClient> LlmClient for Metered<C> {
         let asked = asked_model(&self.client, request);
         let call = self.meter.begin(self.provider(), asked)?;
         let result = self.client.complete(request).await;
+        call.end(self.provider(), asked, &result);
+        result
+    }
+}
+
+#[async_trait]
+impl<E: Embedder> Embedder for Metered<E> {
+    fn provider(&self) -> &str {
+        self.client.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.client.model()
+    }
+
+    async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        let asked = Some(self.client.model());
+        let call = self.meter.begin(self.provider(), asked)?;
+        let result = self.client.embed(texts).await;
         call.end(self.provider(), asked, &result);
         result
     }
