@@ -15,4 +15,8 @@ mod following;
 mod outages;
 mod processes;
 mod proxy;
+// What the tests of killed workers ask knows nothing of a backend.
+#[path = "../../../promptops-store-sqlite/tests/it/quiz.rs"]
+mod quiz;
+mod runs;
 mod walls;
