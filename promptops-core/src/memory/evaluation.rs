@@ -185,7 +185,7 @@ impl EvaluationStore for MemoryBackend {
             .datasets
             .get(&stored.run.dataset, Some(stored.run.dataset_version));
         let entries = dataset.map(|stored| stored.entries.clone()).unwrap_or_default();
-        let repeats = u64::from(stored.run.evaluator.repeats);
+        let repeats = u64::from(stored.run.evaluator.repeats).max(1);
         let tasks = ordinals.into_iter().filter_map(|ordinal| {
             let entry = entries.get(usize::try_from(ordinal / repeats).ok()?)?.clone();
             let repeat = u32::try_from(ordinal % repeats).ok()?;
@@ -234,7 +234,7 @@ impl EvaluationStore for MemoryBackend {
         let tenant = state.tenant_mut(&batch.tenant);
         let stored = tenant.evaluations.get_mut(&batch.run)?;
         let run = &stored.run;
-        let repeats = u64::from(run.evaluator.repeats);
+        let repeats = u64::from(run.evaluator.repeats).max(1);
         let dataset = tenant.datasets.get(&run.dataset, Some(run.dataset_version));
         for result in &batch.results {
             let entry = usize::try_from(result.ordinal / repeats)

@@ -42,6 +42,9 @@
 //! | [`Retry`] | above what a single attempt goes through |
 //! | [`Cached`] | what is known already is neither limited nor counted |
 //!
+//! One handle stands once in a stack: a call that waits for a [`Limiter`] or a [`Cache`] inside of itself would wait for
+//! ever. Embedders can be repeated, limited, left alone and counted in the same way: [`EmbedderExt`].
+//!
 //! Every wait is on tokio's time, so a test can pause it, and ends when the caller drops the future.
 
 mod breaker;

@@ -311,7 +311,7 @@ impl Builder {
         Report {
             pass_rate: rate(progress.passed, progress.done, &passed_share),
             error_rate: rate(progress.errors, progress.done, &share(|one| one.errors)),
-            scored_pass_rate: rate_of_scored(progress, confidence),
+            scored_pass_rate: rate_of_scored(progress, are_clustered, confidence),
             repeats: (repeats > 1)
                 .then(|| {
                     Some(RepeatReport {
@@ -378,8 +378,13 @@ fn rate(
     })
 }
 
-fn rate_of_scored(progress: Progress, confidence: Confidence) -> Option<RateEstimate> {
-    rate(progress.passed, progress.done - progress.errors, None, confidence)
+/// Without an interval where results depend on each other: which entries are left out depends on them too.
+fn rate_of_scored(progress: Progress, are_clustered: bool, confidence: Confidence) -> Option<RateEstimate> {
+    let scored = rate(progress.passed, progress.done - progress.errors, None, confidence)?;
+    Some(RateEstimate {
+        interval: scored.interval.filter(|_| !are_clustered),
+        ..scored
+    })
 }
 
 fn scorers(run: &Run, sums: Vec<ScorerSum>, in_groups: bool, confidence: Confidence) -> Vec<ScorerReport> {

@@ -40,7 +40,7 @@ pub struct Report {
     pub pass_rate: Option<RateEstimate>,
     /// Share of results that have no output or lack a score.
     pub error_rate: Option<RateEstimate>,
-    /// Share of results that passed, of those that have all scores.
+    /// Share of results that passed, of those that have all scores; without an interval over repeats or groups.
     pub scored_pass_rate: Option<RateEstimate>,
     /// For each scorer, in the run's order.
     pub scorers: Vec<ScorerReport>,
