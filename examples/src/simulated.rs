@@ -77,11 +77,11 @@ async fn serve(stream: TcpStream, delay: Duration, answer: &Answering) -> io::Re
         tokio::time::sleep(delay).await;
         let request: Value = serde_json::from_slice(&body).unwrap_or_default();
         let response = completion(&request, answer).to_string();
-        let head = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        // In one piece: in two, the second would wait for the first to be acknowledged.
+        let response = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{response}",
             response.len()
         );
-        stream.write_all(head.as_bytes()).await?;
         stream.write_all(response.as_bytes()).await?;
     }
 }
