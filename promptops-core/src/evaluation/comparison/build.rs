@@ -7,7 +7,7 @@ use super::verdict::Verdict;
 use super::{Comparison, EntryChange, PassingComparison, ScorerComparison};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::evaluation::dataset::Entry;
-use crate::evaluation::run::{CriterionRecord, EntryResult, EvaluatorRecord, Outcome, Run};
+use crate::evaluation::run::{CriterionRecord, EntryResult, EvaluatorRecord, Outcome, Run, why_not_passed};
 use crate::statistics::{
     Interval, MeanEstimate, Resampling, clustered_mean_interval, matched_difference, mcnemar, mean,
     mean_interval, sign_flip, sign_flip_clustered,
@@ -96,7 +96,7 @@ impl Builder {
                     entry: entry.id.clone(),
                     baseline_passed: was.passed,
                     candidate_passed: is.passed,
-                    reason: reason(worse),
+                    reason: why_not_passed(worse),
                 });
             }
         }
@@ -207,20 +207,6 @@ fn mean_score(results: &[EntryResult], scorer: usize) -> Option<f64> {
         .iter()
         .filter_map(|result| result.scores.get(scorer)?.value());
     mean(&scores.collect::<Vec<_>>())
-}
-
-fn reason(results: &[EntryResult]) -> String {
-    let scores = results.iter().flat_map(|result| &result.scores);
-    let broken = results.iter().find_map(|result| result.error.as_ref());
-    let unscored = scores.clone().find_map(|score| score.score.as_ref().err());
-    if let Some(error) = broken.or(unscored) {
-        return error.to_string();
-    }
-    scores
-        .filter_map(|score| Some((score.value()?, &score.reason)))
-        .min_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, reason)| reason.clone())
-        .unwrap_or_default()
 }
 
 fn scorer(

@@ -12,7 +12,7 @@ use super::estimate::{
 use super::options::ReportOptions;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::evaluation::dataset::Entry;
-use crate::evaluation::run::{EntryResult, Outcome, Progress, Run};
+use crate::evaluation::run::{EntryResult, Outcome, Progress, Run, why_not_passed};
 use crate::llm::{Cost, Usage};
 use crate::statistics::{
     Confidence, MeanEstimate, Sample, clustered_mean_interval, mean, mean_interval, wilson,
@@ -232,23 +232,13 @@ impl Builder {
             return;
         }
         let scores = results.iter().flat_map(|result| &result.scores);
-        let values: Vec<f64> = scores.clone().filter_map(|score| score.value()).collect();
-        let lowest = scores
-            .clone()
-            .filter_map(|score| Some((score.value()?, &score.reason)))
-            .min_by(|a, b| a.0.total_cmp(&b.0));
-        let broken = results.iter().find_map(|result| result.error.as_ref());
-        let unscored = scores.clone().find_map(|score| score.score.as_ref().err());
-        let reason = match broken.or(unscored) {
-            Some(error) => error.to_string(),
-            None => lowest.map(|(_, reason)| reason.clone()).unwrap_or_default(),
-        };
+        let values: Vec<f64> = scores.filter_map(|score| score.value()).collect();
         self.worst.push(WorstEntry {
             entry: entry.id.clone(),
             mean: mean(&values),
             passed,
             errors,
-            reason,
+            reason: why_not_passed(results),
         });
         // Sorting now and then keeps it short.
         if self.worst.len() > 2 * self.options.worst + 64 {

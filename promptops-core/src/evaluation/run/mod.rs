@@ -17,6 +17,7 @@ pub use plan::Evaluation;
 pub use progress::Progress;
 
 pub use record::{CriterionRecord, EvaluatorRecord, Run, RunState, StopCause};
+pub(super) use result::why_not_passed;
 pub use result::{EntryError, EntryErrorKind, EntryResult, Outcome, ScoreResult};
 pub(super) use start::work_on;
 pub use work::{Claim, Claimed, Recorded, ResultBatch, RunChange, RunFilter, Task, Worker};

@@ -133,6 +133,21 @@ impl fmt::Debug for EntryResult {
     }
 }
 
+/// Why an entry did not pass, by its results: the first error, or the reason of the lowest score.
+pub(in crate::evaluation) fn why_not_passed(results: &[EntryResult]) -> String {
+    let scores = results.iter().flat_map(|result| &result.scores);
+    let broken = results.iter().find_map(|result| result.error.as_ref());
+    let unscored = scores.clone().find_map(|score| score.score.as_ref().err());
+    if let Some(error) = broken.or(unscored) {
+        return error.to_string();
+    }
+    scores
+        .filter_map(|score| Some((score.value()?, &score.reason)))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, reason)| reason.clone())
+        .unwrap_or_default()
+}
+
 /// What one scorer said about one output.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
