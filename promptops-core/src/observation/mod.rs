@@ -1,13 +1,18 @@
-//! What production says about a prompt: the stamp that ties an answer to a version, and metrics per closure.
+//! What production says about a prompt: the stamp that ties an answer to a version, traces of answers, and what is counted
+//! of them.
 
 mod assignment;
-mod metrics;
-mod service;
+pub mod metrics;
 mod stamp;
-mod store;
+pub mod trace;
 
 pub use assignment::{Assignment, AssignmentReason, UnitKey};
-pub use metrics::{Feedback, Metrics};
-pub use service::MetricsService;
+pub use metrics::{
+    Dimensions, Feedback, Latencies, Metrics, MetricsService, MetricsStore, Resolution, Rollup, RollupKey,
+    RollupQuery, ScoreSum, VariantOf,
+};
 pub use stamp::Stamp;
-pub use store::MetricsStore;
+pub use trace::{
+    Annotation, AnnotationEntry, Omitted, TraceEntry, TraceError, TraceFilter, TraceRecord, TraceScore,
+    TraceStore, TraceVerdict,
+};

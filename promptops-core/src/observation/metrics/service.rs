@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::metrics::{Feedback, Metrics};
-use super::stamp::Stamp;
+use super::counts::{Feedback, Metrics};
 use super::store::MetricsStore;
 use crate::base::error::Result;
 use crate::base::{Clock, ClosureHash, EnvironmentName, PromptName, TenantId};
+use crate::observation::Stamp;
 
 /// The metrics of one tenant.
 #[derive(Clone)]
