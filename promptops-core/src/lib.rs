@@ -58,6 +58,7 @@ pub mod base;
 pub mod conformance;
 pub mod environment;
 pub mod evaluation;
+pub mod experiment;
 pub mod llm;
 pub mod memory;
 pub mod observation;

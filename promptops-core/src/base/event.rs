@@ -71,6 +71,13 @@ pub enum Change {
         /// The one prompt it is for; `None` when it is for all.
         prompt: Option<PromptName>,
     },
+    /// An experiment began, was changed, or ended.
+    ExperimentChanged {
+        /// The prompt.
+        prompt: PromptName,
+        /// The environment.
+        environment: EnvironmentName,
+    },
     /// The tenant inherits from another parent now.
     ParentChanged,
 }

@@ -132,6 +132,21 @@ name_type! {
     RunId, check_run
 }
 
+name_type! {
+    /// The id of an experiment: 1 to 200 bytes of ASCII letters, digits and `. _ - :`.
+    ExperimentId, check_experiment
+}
+
+name_type! {
+    /// The name of an experiment's variant: 1 to 200 bytes of `a-z 0-9 . _ -`.
+    VariantName, check_variant
+}
+
+name_type! {
+    /// What a score is called, after the scorer for example: 1 to 200 bytes, no control characters.
+    ScoreName, check_score
+}
+
 impl EnvironmentName {
     /// The environments that a tenant has unless the host says otherwise: dev, staging, production.
     #[must_use]
@@ -184,24 +199,42 @@ fn is_name_byte(b: u8) -> bool {
     b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')
 }
 
-fn check_tenant(text: &str) -> Result<()> {
-    check_length("the tenant id", text)?;
+fn check_id(what: &str, text: &str) -> Result<()> {
+    check_length(what, text)?;
     check_characters(
-        "the tenant id",
+        what,
         text,
         |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':'),
         "ASCII letters, digits and . _ - :",
     )
 }
 
+fn check_tenant(text: &str) -> Result<()> {
+    check_id("the tenant id", text)
+}
+
 fn check_run(text: &str) -> Result<()> {
-    check_length("the run's id", text)?;
-    check_characters(
-        "the run's id",
-        text,
-        |b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':'),
-        "ASCII letters, digits and . _ - :",
-    )
+    check_id("the run's id", text)
+}
+
+fn check_experiment(text: &str) -> Result<()> {
+    check_id("the experiment's id", text)
+}
+
+fn check_variant(text: &str) -> Result<()> {
+    check_length("the variant's name", text)?;
+    check_characters("the variant's name", text, is_name_byte, "a-z 0-9 . _ -")
+}
+
+fn check_score(text: &str) -> Result<()> {
+    check_length("the score's name", text)?;
+    match text.chars().find(|c| c.is_control()) {
+        None => Ok(()),
+        Some(c) => Err(invalid(format!(
+            "the score's name {} has the control character {c:?}; leave it out",
+            quoted(text)
+        ))),
+    }
 }
 
 fn check_path(what: &str, text: &str) -> Result<()> {

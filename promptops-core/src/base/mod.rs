@@ -20,7 +20,10 @@ pub use error::{Error, ErrorKind, Location, Result, Unmet};
 pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
 pub use hash::{ClosureHash, ContentHash, DatasetHash};
-pub use id::{DatasetName, EnvironmentName, PromptName, RunId, Tag, TenantId, VersionNumber};
-pub use ids::{IdSource, SequentialIds, TimeOrderedIds};
+pub use id::{
+    DatasetName, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag, TenantId, VariantName,
+    VersionNumber,
+};
+pub use ids::{IdSource, SequentialIds, TimeOrderedIds, TraceId};
 pub use page::{Page, PageRequest};
 pub use spawn::{Spawn, Task, TokioSpawn};

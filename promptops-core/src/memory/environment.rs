@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::MemoryBackend;
+use super::{MemoryBackend, Tenant};
 use crate::base::error::Result;
 use crate::base::{EnvironmentName, Page, PageRequest, PromptName, TenantId, VersionNumber};
 use crate::environment::{
@@ -73,7 +73,11 @@ impl Environments {
             .collect()
     }
 
-    fn check_revision(
+    pub(super) fn policy_revision(&self) -> u64 {
+        self.policy_revision
+    }
+
+    pub(super) fn check_revision(
         &self,
         prompt: &PromptName,
         environment: &EnvironmentName,
@@ -119,6 +123,64 @@ fn record(environment: &EnvironmentName, prompt: Option<&PromptName>, policy: &P
     }
 }
 
+/// Whether a move can be made, for the first reason that the contract names.
+pub(super) fn check_move(tenant: &Tenant, change: &PointerMove) -> Result<()> {
+    tenant.environments.check_move(change)?;
+    let version = tenant
+        .prompts
+        .version(&change.prompt, change.to)
+        .ok_or_else(|| prompt_refusal::unknown_version(&change.prompt, change.to))?;
+    if version.hash != change.hash {
+        return Err(prompt_refusal::other_content(
+            &change.prompt,
+            change.to,
+            &change.hash,
+        ));
+    }
+    if version.status == Status::Archived {
+        return Err(refusal::version_is_archived(
+            &change.prompt,
+            change.to,
+            &change.environment,
+        ));
+    }
+    Ok(())
+}
+
+/// Makes a move that was checked.
+pub(super) fn make_move(tenant: &mut Tenant, change: PointerMove) -> Pointer {
+    tenant
+        .prompts
+        .put_status(&change.prompt, change.to, Status::Active);
+    let pointer = Pointer {
+        prompt: change.prompt.clone(),
+        environment: change.environment.clone(),
+        version: change.to,
+        closure_hash: change.closure_hash,
+        revision: change.expected_revision + 1,
+        moved_by: change.actor.clone(),
+        moved_at: change.at,
+    };
+    let slot = tenant.environments.slot_mut(&change.prompt, &change.environment);
+    let from = slot.pointer.replace(pointer.clone());
+    slot.approvals.clear();
+    slot.history.push(HistoryRecord {
+        prompt: change.prompt,
+        environment: change.environment,
+        revision: pointer.revision,
+        kind: change.kind,
+        from: from.map(|from| from.version),
+        to: change.to,
+        closure_hash: change.closure_hash,
+        actor: change.actor,
+        reason: change.reason,
+        waiver: change.waiver,
+        at: change.at,
+    });
+    tenant.log.add(change.audit);
+    pointer
+}
+
 #[async_trait]
 impl EnvironmentStore for MemoryBackend {
     async fn slots(&self, tenant: &TenantId, prompt: &PromptName) -> Result<Slots> {
@@ -144,56 +206,8 @@ impl EnvironmentStore for MemoryBackend {
     async fn move_pointer(&self, change: PointerMove) -> Result<Pointer> {
         let mut state = self.state();
         let tenant = state.tenant_mut(&change.tenant);
-        tenant.environments.check_move(&change)?;
-        let version = tenant
-            .prompts
-            .version(&change.prompt, change.to)
-            .ok_or_else(|| prompt_refusal::unknown_version(&change.prompt, change.to))?;
-        if version.hash != change.hash {
-            return Err(prompt_refusal::other_content(
-                &change.prompt,
-                change.to,
-                &change.hash,
-            ));
-        }
-        if version.status == Status::Archived {
-            return Err(refusal::version_is_archived(
-                &change.prompt,
-                change.to,
-                &change.environment,
-            ));
-        }
-
-        tenant
-            .prompts
-            .put_status(&change.prompt, change.to, Status::Active);
-        let pointer = Pointer {
-            prompt: change.prompt.clone(),
-            environment: change.environment.clone(),
-            version: change.to,
-            closure_hash: change.closure_hash,
-            revision: change.expected_revision + 1,
-            moved_by: change.actor.clone(),
-            moved_at: change.at,
-        };
-        let slot = tenant.environments.slot_mut(&change.prompt, &change.environment);
-        let from = slot.pointer.replace(pointer.clone());
-        slot.approvals.clear();
-        slot.history.push(HistoryRecord {
-            prompt: change.prompt,
-            environment: change.environment,
-            revision: pointer.revision,
-            kind: change.kind,
-            from: from.map(|from| from.version),
-            to: change.to,
-            closure_hash: change.closure_hash,
-            actor: change.actor,
-            reason: change.reason,
-            waiver: change.waiver,
-            at: change.at,
-        });
-        tenant.log.add(change.audit);
-        Ok(pointer)
+        check_move(tenant, &change)?;
+        Ok(make_move(tenant, change))
     }
 
     async fn history(

@@ -5,6 +5,7 @@ mod completion;
 mod dataset;
 mod environment;
 mod evaluation;
+mod experiment;
 mod observation;
 mod prompt;
 
@@ -17,6 +18,7 @@ use self::completion::Completions;
 use self::dataset::Datasets;
 use self::environment::Environments;
 use self::evaluation::Evaluations;
+use self::experiment::Experiments;
 use self::observation::Counts;
 use self::prompt::Prompts;
 use crate::base::{ChangeFeed, ChangeReader, TenantId};
@@ -80,6 +82,7 @@ struct Tenant {
     counts: Counts,
     datasets: Datasets,
     evaluations: Evaluations,
+    experiments: Experiments,
     completions: Completions,
     log: Log,
 }

@@ -12,6 +12,7 @@ use crate::base::error::Result;
 use crate::base::page::foreign_cursor;
 use crate::base::tenancy::ParentChange;
 use crate::base::{ContentHash, Page, PageRequest, PromptName, Tag, TenantId, Timestamp, VersionNumber};
+use crate::experiment::refusal as experiment_refusal;
 use crate::prompt::{
     Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, PromptRecord, Reference, Saved, Selector,
     Status, StatusChange, Store, TagsChange, Version, VersionFilter, refusal,
@@ -246,6 +247,13 @@ impl Store for MemoryBackend {
             let live_in = tenant.environments.live_in(&change.prompt, change.number);
             if !live_in.is_empty() {
                 return Err(refusal::version_is_live(&change.prompt, change.number, &live_in));
+            }
+            if let Some(open) = tenant.experiments.with_variant(&change.prompt, change.number) {
+                return Err(experiment_refusal::version_is_in_experiment(
+                    &change.prompt,
+                    change.number,
+                    open,
+                ));
             }
         }
 

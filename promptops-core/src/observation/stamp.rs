@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::assignment::Assignment;
 use crate::base::{ClosureHash, EnvironmentName, PromptName, VersionNumber};
 
 /// What a resolve hands out, to be echoed with everything that is recorded about the answer. Cheap to clone.
@@ -17,6 +18,9 @@ pub struct Stamp {
     pub closure_hash: ClosureHash,
     /// The environment that was asked for; `None` for a reference by number, hash, or the latest active version.
     pub environment: Option<EnvironmentName>,
+    /// What an experiment gave the request; `None` where none is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignment: Option<Assignment>,
 }
 
 impl fmt::Display for Stamp {
@@ -29,6 +33,9 @@ impl fmt::Display for Stamp {
         }
         if let Some(environment) = &self.environment {
             write!(f, " in {environment}")?;
+        }
+        if let Some(assignment) = &self.assignment {
+            write!(f, ", variant {} of {}", assignment.variant, assignment.experiment)?;
         }
         write!(f, " (closure {})", self.closure_hash.short())
     }

@@ -147,6 +147,7 @@ impl Loader {
             version: None,
             closure_hash: closure.hash,
             environment: None,
+            assignment: None,
         };
         let shared = Arc::new(Shared::new(compiler.compile(&closure)?, None));
         let entry = Entry::new(shared, stamp, None, Box::default(), 0, self.now_ms());

@@ -350,6 +350,7 @@ impl EventListener for Inner {
                     revision,
                     ..
                 } => Touched::Pointer(tenant.clone(), prompt.clone(), environment.clone(), *revision),
+                Change::ExperimentChanged { prompt, .. } => Touched::Prompt(tenant.clone(), prompt.clone()),
                 Change::ParentChanged => Touched::Tenant(tenant.clone()),
                 Change::PolicyChanged { .. } => return,
             },

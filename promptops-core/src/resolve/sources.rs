@@ -56,6 +56,7 @@ impl Sources {
                 Selector::Environment(environment) => Some(environment.clone()),
                 _ => None,
             },
+            assignment: None,
         }
     }
 

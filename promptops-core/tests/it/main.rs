@@ -5,6 +5,7 @@
 )]
 
 mod anytime;
+mod assignment;
 mod authoring;
 mod bombs;
 mod cancelled;

@@ -1,0 +1,23 @@
+//! Experiments: variants of a prompt on live traffic, and a decision that holds however often one looks.
+
+mod allocation;
+mod assigner;
+mod guardrail;
+mod outcome;
+mod record;
+pub mod refusal;
+mod store;
+mod tally;
+
+pub use allocation::{Allocation, BUCKETS, BucketRange};
+pub use assigner::{Assigned, Assigner};
+pub use guardrail::{Guardrail, Harm, MAX_GUARDRAILS};
+pub use outcome::{Outcome, OutcomeEntry, OutcomeVerdict};
+pub use record::{
+    Completion, Ending, Epoch, Experiment, ExperimentStatus, Goal, Holdout, Namespace, Rules, Variant,
+    from_stored,
+};
+pub use store::{
+    ExperimentChange, ExperimentFilter, ExperimentStore, Loss, NewExperiment, experiment_changed,
+};
+pub use tally::{Counter, RunningTallies, SCORE_BINS, Tallies, Tally, TallyDelta, TallyKey, TallyRow};
