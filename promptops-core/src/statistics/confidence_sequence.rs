@@ -49,11 +49,11 @@ pub fn sequential_difference(
     tuning: Tuning,
 ) -> Option<SequentialEstimate> {
     let variance = control.variance / control.count as f64 + variant.variance / variant.count as f64;
-    sequence(
+    let outcomes = control.count.saturating_add(variant.count);
+    sequential_estimate(
         variant.mean - control.mean,
         variance,
-        control,
-        variant,
+        outcomes,
         confidence,
         tuning,
     )
@@ -73,21 +73,26 @@ pub fn sequential_lift(
         + control.variance / control.count as f64 * ratio * ratio)
         / (control.mean * control.mean);
     let lift = (variant.mean - control.mean) / control.mean;
-    sequence(lift, variance, control, variant, confidence, tuning)
+    let outcomes = control.count.saturating_add(variant.count);
+    sequential_estimate(lift, variance, outcomes, confidence, tuning)
 }
 
-fn sequence(
+/// The same for any difference of which the estimator's variance is known, such as one that is put together from
+/// several times. `outcomes` is how many there are of both.
+///
+/// `None` when one of them is no number or the variance not above 0.
+#[must_use]
+pub fn sequential_estimate(
     estimate: f64,
     variance: f64,
-    control: &Moments,
-    variant: &Moments,
+    outcomes: u64,
     confidence: Confidence,
     tuning: Tuning,
 ) -> Option<SequentialEstimate> {
     if !(estimate.is_finite() && variance.is_finite() && variance > 0.0) {
         return None;
     }
-    let n = control.count as f64 + variant.count as f64;
+    let n = outcomes as f64;
     let alpha = 1.0 - confidence.level();
     let odds = -2.0 * alpha.ln();
     let rho_squared = (odds + odds.ln_1p()) / f64::from(tuning.0);

@@ -3,7 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | give a rate with what is known of it | [`wilson`] |
-//! | give a mean with what is known of it | [`mean_interval`], [`clustered_mean_interval`] |
+//! | give a mean with what is known of it | [`mean_interval`], [`moments_interval`], [`clustered_mean_interval`] |
 //! | the same for any other figure | [`bootstrap`], [`bootstrap_clustered`], [`bootstrap_mean`] |
 //! | compare two runs on the same entries | [`mcnemar`], [`matched_difference`], [`sign_flip`], [`sign_flip_clustered`] |
 //! | say what a comparison could have found | [`MeanEstimate::minimum_detectable_effect`] |
@@ -45,11 +45,13 @@ pub use agreement::{
     weighted_kappa,
 };
 pub use bootstrap::{bootstrap, bootstrap_clustered, bootstrap_mean};
-pub use confidence_sequence::{SequentialEstimate, Tuning, sequential_difference, sequential_lift};
+pub use confidence_sequence::{
+    SequentialEstimate, Tuning, sequential_difference, sequential_estimate, sequential_lift,
+};
 pub use difference::{mean_difference, rate_difference};
 pub use interval::{Confidence, Interval};
 pub use label_e_value::{LabelTest, anytime_p};
-pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval};
+pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval, moments_interval};
 pub use moments::{Counts, Moments, ScoreBins};
 pub use outcomes_needed::outcomes_needed;
 pub use paired::{
