@@ -198,11 +198,13 @@ impl ExperimentPlan {
     pub fn holdout(mut self, name: &str, percent: f64) -> Result<Self> {
         self.holdout = Some(Holdout {
             name: VariantName::new(name)?,
-            basis_points: basis_points(percent).filter(|share| (1..10_000).contains(share)).ok_or_else(|| {
-                invalid(format!(
-                    "a holdout of {percent} %; expected more than 0 and less than 100, to a hundredth"
-                ))
-            })?,
+            basis_points: basis_points(percent)
+                .filter(|share| (1..10_000).contains(share))
+                .ok_or_else(|| {
+                    invalid(format!(
+                        "a holdout of {percent} %; expected more than 0 and less than 100, to a hundredth"
+                    ))
+                })?,
         });
         Ok(self)
     }
@@ -250,7 +252,9 @@ impl ExperimentPlan {
             )));
         }
         if rules.prior.is_some_and(|prior| !(prior > 0.0 && prior < 1.0)) {
-            return Err(invalid("the mean before the experiment; expected a number above 0 and below 1"));
+            return Err(invalid(
+                "the mean before the experiment; expected a number above 0 and below 1",
+            ));
         }
         if rules.max_duration.is_zero() || rules.max_duration > Duration::from_secs(366 * 24 * 3_600) {
             return Err(invalid(format!(
@@ -265,7 +269,10 @@ impl ExperimentPlan {
             )));
         }
         for (at, guardrail) in self.guardrails.iter().enumerate() {
-            if self.guardrails[..at].iter().any(|other| other.name == guardrail.name) {
+            if self.guardrails[..at]
+                .iter()
+                .any(|other| other.name == guardrail.name)
+            {
                 return Err(invalid(format!(
                     "two guardrails are called {}; give each a name of its own",
                     guardrail.name

@@ -7,10 +7,8 @@ use serde_json::json;
 
 use super::analysis::Analysis;
 use super::decision::{Decision, decide};
-use super::plan::{ExperimentPlan, PlannedVariant, allocation_of};
-use super::record::{
-    Completion, Ending, Epoch, Experiment, ExperimentStatus, Goal, Rules, Variant,
-};
+use super::plan::{ExperimentPlan, allocation_of};
+use super::record::{Completion, Ending, Epoch, Experiment, ExperimentStatus, Variant};
 use super::refusal;
 use super::start::Start;
 use super::store::{ExperimentChange, ExperimentFilter, ExperimentStore, experiment_changed};
@@ -96,7 +94,10 @@ impl Experiments {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a foreign cursor; the backend's errors.
     pub async fn list(&self, filter: &ExperimentFilter, page: &PageRequest) -> Result<Page<Experiment>> {
-        self.with.experiments.experiments(&self.tenant, filter, page).await
+        self.with
+            .experiments
+            .experiments(&self.tenant, filter, page)
+            .await
     }
 
     /// Gives everybody the control until the experiment is resumed. Outcomes of what was assigned before count.
@@ -165,7 +166,7 @@ impl Experiments {
     /// [`NotFound`](ErrorKind::NotFound); the backend's errors.
     pub async fn analysis(&self, id: &ExperimentId) -> Result<Analysis> {
         let (experiment, tallies) = self.counted(id).await?;
-        Ok(Analysis::new(
+        Ok(Analysis::of(
             &experiment,
             &tallies,
             self.with.governance.clock.now(),
@@ -218,7 +219,9 @@ impl Experiments {
                 "the pointer was moved from revision {} to {current}",
                 experiment.pointer_revision
             );
-            return self.completed(experiment, Ending::Superseded, reason, None, actor).await;
+            return self
+                .completed(experiment, Ending::Superseded, reason, None, actor)
+                .await;
         }
         let decision = decide(&experiment, &tallies, self.with.governance.clock.now());
         match &decision {
@@ -226,8 +229,8 @@ impl Experiments {
                 let Some(winner) = experiment.variants.iter().find(|of| of.name == *variant) else {
                     return Ok(Look::Open(decision));
                 };
-                let summary = Analysis::new(&experiment, &tallies, self.with.governance.clock.now());
-                let reason = format!("{variant} won: {}", summary.in_words());
+                let summary = Analysis::of(&experiment, &tallies, self.with.governance.clock.now());
+                let reason = format!("{variant} won: {}", in_words(&summary));
                 let promotion = self.promotion(&experiment, winner, &reason, actor).await?;
                 let ending = Ending::Winner {
                     variant: variant.clone(),
@@ -409,7 +412,9 @@ impl Experiments {
 
     pub(super) async fn find(&self, reference: &Reference) -> Result<Arc<Version>> {
         let prompts = &self.with.governance.prompts;
-        let found = prompts.find(&self.tenant, std::slice::from_ref(reference)).await?;
+        let found = prompts
+            .find(&self.tenant, std::slice::from_ref(reference))
+            .await?;
         match found.into_iter().next() {
             Some(Lookup::Found(found)) => Ok(found.version),
             Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, reference)),
@@ -419,6 +424,21 @@ impl Experiments {
             )),
         }
     }
+}
+
+/// The figures that a winner was found by.
+fn in_words(analysis: &Analysis) -> String {
+    let variants = analysis.variants.iter().map(|variant| {
+        let mean = variant
+            .mean
+            .map_or_else(|| "none".to_owned(), |mean| format!("{mean:.4}"));
+        let against = variant.versus_control.map_or_else(String::new, |versus| {
+            format!(", anytime p {:.2e}", versus.anytime_p)
+        });
+        format!("{} {mean} of {}{against}", variant.name, variant.outcomes)
+    });
+    let variants: Vec<_> = variants.collect();
+    format!("{} {}", analysis.goal, variants.join("; "))
 }
 
 impl fmt::Debug for Experiments {

@@ -65,12 +65,18 @@ impl<'a> Start<'a> {
         let live = Reference::environment(plan.prompt.clone(), plan.environment.clone());
         let control = experiments.find(&live).await?;
         // What is live there may be inherited, which an experiment cannot be on.
-        let control = environments.case(&control, &plan.environment, actor).await.map(|case| (control, case))?;
+        let control = environments
+            .case(&control, &plan.environment, actor)
+            .await
+            .map(|case| (control, case))?;
         let (control, now) = control;
         if now.revision == 0 {
             return Err(Error::new(
                 ErrorKind::NotFound,
-                format!("nothing of {} is live in {}; promote a version there", plan.prompt, plan.environment),
+                format!(
+                    "nothing of {} is live in {}; promote a version there",
+                    plan.prompt, plan.environment
+                ),
             ));
         }
         let mut variants = Vec::with_capacity(plan.variants.len());
@@ -91,7 +97,8 @@ impl<'a> Start<'a> {
             } else {
                 let case = environments.case(&version, &plan.environment, actor).await?;
                 conditions.extend(case.conditions.into_iter().map(|mut condition| {
-                    condition.detail.condition = format!("{} of {}", condition.detail.condition, planned.name);
+                    condition.detail.condition =
+                        format!("{} of {}", condition.detail.condition, planned.name);
                     condition
                 }));
                 case.closure.hash

@@ -3,6 +3,7 @@
 
 mod assignment;
 pub mod metrics;
+pub(crate) mod recording;
 mod stamp;
 pub mod trace;
 
@@ -11,8 +12,10 @@ pub use metrics::{
     Dimensions, Feedback, Latencies, Metrics, MetricsService, MetricsStore, Resolution, Rollup, RollupKey,
     RollupQuery, ScoreSum, VariantOf,
 };
+pub use recording::{Recorded, RecordingSettings, RecordingStats, Verdict};
 pub use stamp::Stamp;
 pub use trace::{
-    Annotation, AnnotationEntry, Omitted, TraceEntry, TraceError, TraceFilter, TraceRecord, TraceScore,
-    TraceStore, TraceVerdict,
+    Annotate, Annotation, AnnotationEntry, Content, Omitted, Redact, RedactTexts, Trace, TraceEntry,
+    TraceError, TraceFilter, TraceRecord, TraceRecorder, TraceScore, TraceSettings, TraceStore, TraceVerdict,
+    Traces,
 };
