@@ -4,7 +4,10 @@ use super::label_e_value::LabelTest;
 use super::moments::Moments;
 
 /// About how many more outcomes of both together it takes for [`LabelTest::ln_e`] to grow by `missing`, were the means and
-/// variances what they are now: `missing` over the growth per outcome. `share` is the variant's part of both.
+/// variances what they are now. `share` is the variant's part of both.
+///
+/// That many outcomes m that m · growth − ½ ln(1 + m/n) = `missing`, with n outcomes so far: averaging over differences
+/// costs half a logarithm of n (Laplace's approximation of the average).
 ///
 /// Per outcome ln E grows by what it tells of its label: for outcomes of 0 and 1 the mutual information
 /// I = (1 − π) KL(p<sub>A</sub> ‖ p̄) + π KL(p<sub>B</sub> ‖ p̄), p̄ the mean of all (Shannon 1948; for the growth of
@@ -19,8 +22,14 @@ pub fn outcomes_needed(control: &Moments, variant: &Moments, share: f64, missing
     if missing <= 0.0 {
         return Some(0);
     }
-    let needed = (missing / growth(control, variant, share)?).ceil();
-    (needed < u64::MAX as f64).then_some(needed as u64)
+    let growth = growth(control, variant, share)?;
+    let before = control.count as f64 + variant.count as f64;
+    let mut needed = missing / growth;
+    // Each round adds a smaller part of what was added before.
+    for _ in 0..50 {
+        needed = (missing + 0.5 * (needed / before).ln_1p()) / growth;
+    }
+    (needed < u64::MAX as f64).then_some(needed.ceil() as u64)
 }
 
 fn growth(control: &Moments, variant: &Moments, share: f64) -> Option<f64> {
@@ -81,7 +90,7 @@ mod tests {
 
     #[test]
     fn scores_that_vary_less_take_fewer() {
-        let of = |mean, variance| Moments::new(100, mean, variance).unwrap();
+        let of = |mean, variance| Moments::new(1_000_000, mean, variance).unwrap();
         let needed = |variance| outcomes_needed(&of(0.60, variance), &of(0.62, variance), 0.5, 3.0).unwrap();
         let (wide, narrow) = (needed(0.2), needed(0.05));
         assert!(

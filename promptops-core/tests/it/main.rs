@@ -11,6 +11,7 @@ mod bombs;
 mod cancelled;
 mod conformance;
 mod dataset_files;
+mod deciding;
 mod enduring;
 mod evaluating;
 mod faulty;
