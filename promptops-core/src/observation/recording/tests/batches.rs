@@ -120,3 +120,21 @@ async fn the_sink_hears_of_each_batch_that_is_stored() {
         [(2, ErrorKind::Invalid), (3, ErrorKind::Invalid)]
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn under_a_steady_load_the_writer_comes_by_itself_before_a_batch_is_full() {
+    let sink = Probe::default();
+    let pipeline = pipeline(&sink, settings());
+    // 20 items a millisecond: a batch is full in 26.
+    for id in 0..20_000 {
+        pipeline.record(item(id));
+        if id % 20 == 19 {
+            tokio::time::sleep(MILLISECOND).await;
+        }
+    }
+    let stats = pipeline.flush(SECOND).await.unwrap();
+    assert_eq!(stats.written, 20_000);
+    let tries = sink.tries();
+    assert!(tries.iter().all(|items| *items < 512), "{tries:?}");
+    assert!((40..=80).contains(&tries.len()), "{tries:?}");
+}
