@@ -114,6 +114,8 @@ enum Rest {
     Idle,
     /// A full batch.
     Gathering,
+    /// Half of all room taken: it will look very soon.
+    Soon,
 }
 
 /// The queue, the counts and the phase.
@@ -213,7 +215,8 @@ impl<T> State<T> {
         let wakes = match self.rest {
             Rest::None => false,
             Rest::Idle => true,
-            Rest::Gathering => self.is_enough(),
+            Rest::Gathering => self.fill() >= 1.0,
+            Rest::Soon => self.is_half_full(),
         };
         if wakes {
             self.rest = Rest::None;
@@ -221,8 +224,17 @@ impl<T> State<T> {
         wakes
     }
 
-    fn is_enough(&self) -> bool {
-        self.waiting >= self.limits.batch || self.waiting_bytes >= self.limits.batch_bytes
+    fn is_half_full(&self) -> bool {
+        self.unsettled() >= self.limits.capacity.div_ceil(2) as u64
+            || self.bytes >= self.limits.max_bytes.div_ceil(2)
+    }
+
+    /// The writer, which was to gather, will not look very soon. Whether there is enough for it already.
+    pub(super) fn rest_long(&mut self) -> bool {
+        if self.rest == Rest::Soon {
+            self.rest = Rest::Gathering;
+        }
+        self.fill() >= 1.0
     }
 
     /// Lets nothing that was taken so far wait for more items. Gives the position of the last of it.
@@ -250,7 +262,7 @@ impl<T> State<T> {
             self.rest = Rest::Idle;
             return Step::Idle;
         }
-        let hurries = self.phase == Phase::Closing || self.settled < self.hurry_to;
+        let hurries = self.phase == Phase::Closing || self.settled < self.hurry_to || self.is_half_full();
         let fill = self.fill();
         let is_ready = match waited {
             Waited::Unknown | Waited::Little => hurries || fill >= 1.0,
@@ -260,7 +272,7 @@ impl<T> State<T> {
         if is_ready && self.waiting > 0 {
             Step::Write(self.take())
         } else {
-            self.rest = Rest::Gathering;
+            self.rest = Rest::Soon;
             Step::Gather(fill)
         }
     }

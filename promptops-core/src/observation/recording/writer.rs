@@ -62,6 +62,9 @@ impl<S: Sink> Writer<S> {
                     let gathering =
                         gathering.get_or_insert(Gathering::since(now, self.shared.settings.interval));
                     let look = gathering.look_after(now, fill);
+                    if look > now + TICK && self.shared.state().rest_long() {
+                        continue;
+                    }
                     tokio::select! {
                         () = self.shared.wake.notified() => {}
                         () = sleep_until(look) => {}
