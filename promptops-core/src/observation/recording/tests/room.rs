@@ -69,9 +69,10 @@ async fn what_is_dropped_for_room_makes_the_writer_hurry() {
             ..settings()
         },
     );
-    pipeline.record(Item { id: 0, weight: 60 });
+    pipeline.record(Item { id: 0, weight: 45 });
     settle().await;
-    pipeline.record(Item { id: 1, weight: 60 });
+    assert_eq!(sink.tries(), [0; 0]);
+    assert_eq!(pipeline.record(Item { id: 1, weight: 60 }), Recorded::Full);
     settle().await;
     assert_eq!(sink.tries(), [1]);
 }
