@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use promptops_core::base::{Actor, ManualClock, PageRequest, Timestamp, TraceId};
+use promptops_core::base::{Actor, ManualClock, Page, PageRequest, TenantId, Timestamp, TraceId};
 use promptops_core::environment::Policy;
 use promptops_core::llm::{Cost, Usage};
 use promptops_core::observation::{
-    Annotate, Annotation, Content, Metrics, Omitted, Recorded, Redact, RedactTexts, Resolution, RollupQuery,
-    Stamp, Trace, TraceFilter, TraceRecord, TraceSettings, Verdict,
+    Annotate, Annotation, AnnotationEntry, Content, Metrics, Omitted, Recorded, Redact, RedactTexts,
+    Resolution, RollupQuery, Stamp, Trace, TraceEntry, TraceFilter, TraceRecord, TraceSettings, TraceStore,
+    TraceVerdict, Verdict,
 };
 use promptops_core::prompt::Draft;
-use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Stores, Tenant};
+use promptops_core::{Error, ErrorKind, MemoryBackend, PromptOps, Result, Stores, Tenant};
 use serde_json::json;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -457,4 +458,78 @@ async fn traces_feed_the_gate_and_those_that_nobody_judged_are_no_evidence_of_su
         .await
         .unwrap();
     environments.promote(&version, "production", &mo).await.unwrap();
+}
+
+/// A store whose annotations fail once, after the traces of the same batch were written.
+struct FailsOnce {
+    inner: MemoryBackend,
+    has_failed: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl TraceStore for FailsOnce {
+    async fn record_traces(&self, batch: &[TraceEntry]) -> Result<Vec<TraceVerdict>> {
+        self.inner.record_traces(batch).await
+    }
+
+    async fn annotate_traces(&self, batch: &[AnnotationEntry]) -> Result<Vec<TraceVerdict>> {
+        if !self.has_failed.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Unavailable, "the store is away"));
+        }
+        self.inner.annotate_traces(batch).await
+    }
+
+    async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Option<TraceRecord>> {
+        self.inner.trace(tenant, id).await
+    }
+
+    async fn traces(
+        &self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TraceRecord>> {
+        self.inner.traces(tenant, filter, page).await
+    }
+
+    async fn prune_traces(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize> {
+        self.inner.prune_traces(tenant, before, at_most).await
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_failed_half_way_is_finished_and_each_of_it_counted_once() {
+    let inner = MemoryBackend::new();
+    let traces = FailsOnce {
+        inner: inner.clone(),
+        has_failed: false.into(),
+    };
+    let stores = Stores {
+        traces: Arc::new(traces),
+        ..inner.into()
+    };
+    let ops = PromptOps::builder(stores).trace_settings(masked()).build();
+    let acme = ops.tenant("acme").unwrap();
+    let draft = Draft::text("Sort.").by("mo").active();
+    acme.prompts().save("triage", draft).await.unwrap();
+    let stamp = acme.resolve("triage").await.unwrap().stamp();
+    let id = acme
+        .traces()
+        .record(Trace::of(&stamp).output("to ana@example.org"));
+    acme.traces()
+        .annotate(id, Annotate::new().comment("ask bo@example.org").success(true));
+    let stats = acme.traces().flush(20 * SECOND).await.unwrap();
+    assert_eq!(
+        (stats.written, stats.duplicate, stats.invalid, stats.retries),
+        (2, 0, 0, 1)
+    );
+    let trace = acme.traces().get(id).await.unwrap();
+    assert_eq!(trace.output.as_deref(), Some("to [address]"));
+    assert_eq!(trace.comment.as_deref(), Some("ask [address]"));
+    let metrics = acme
+        .metrics()
+        .get(&stamp.prompt, &stamp.closure_hash, None)
+        .await
+        .unwrap();
+    assert_eq!((metrics.usage_count, metrics.success_count), (1, 1));
 }
