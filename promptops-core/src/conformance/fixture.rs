@@ -20,7 +20,7 @@ use crate::environment::{
     Approval, ApprovalEntry, HistoryRecord, MoveKind, Pointer, PointerMove, Policy, PolicyChange, Slots,
 };
 use crate::evaluation::{Evidence, EvidenceRecord};
-use crate::observation::{Feedback, Metrics};
+use crate::observation::{Dimensions, Feedback, Metrics};
 use crate::ops::Stores;
 use crate::prompt::{
     Content, Dependent, Found, Lookup, Missing, NewVersion, PromptFilter, PromptRecord, Reference, Status,
@@ -456,12 +456,20 @@ impl Desk {
         self.stores.environments.approve(entry).await
     }
 
+    pub fn dimensions(&self, prompt: &str, closure_hash: ClosureHash, of: Option<&str>) -> Dimensions {
+        Dimensions {
+            prompt: name(prompt),
+            version: Some(VersionNumber::FIRST),
+            closure_hash,
+            environment: of.map(environment),
+            variant: None,
+        }
+    }
+
     pub fn feedback(&self, prompt: &str, text: &str, of: Option<&str>) -> Feedback {
         Feedback {
             tenant: self.tenant.clone(),
-            prompt: name(prompt),
-            closure_hash: closure(text),
-            environment: of.map(environment),
+            dimensions: self.dimensions(prompt, closure(text), of),
             success: true,
             rating_millionths: None,
             at: at(3),
@@ -640,7 +648,7 @@ impl Desk {
         );
 
         let feedback = Feedback {
-            closure_hash: closure_of(&v1),
+            dimensions: self.dimensions("triage", closure_of(&v1), Some("dev")),
             ..self.feedback("triage", "one", Some("dev"))
         };
         stores.metrics.record_feedback(&[feedback]).await.unwrap();

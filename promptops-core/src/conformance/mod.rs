@@ -36,8 +36,8 @@ pub mod environment;
 pub mod evaluation;
 pub mod feed;
 mod fixture;
+pub mod metrics;
 pub mod model;
-pub mod observation;
 pub mod prompt;
 pub mod tenancy;
 
@@ -169,7 +169,7 @@ macro_rules! __conformance_suite {
                 spent_approvals_vanish_from_slots
                 racing_equal_approvals_are_one
             }
-            observation {
+            metrics {
                 metrics_without_feedback_are_zero
                 feedback_is_counted_per_environment_and_over_all
                 feedback_counts_for_its_own_prompt_closure_and_tenant

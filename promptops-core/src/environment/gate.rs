@@ -105,10 +105,21 @@ pub fn check_policy(policy: &Policy, facts: &Facts<'_>) -> Vec<Condition> {
     let metrics = &facts.metrics;
     let gate = &policy.gate;
     if gate.min_usage_count > 0 {
-        let met = metrics.usage_count >= gate.min_usage_count;
+        // A rate says nothing of answers that nobody judged, so where one is asked for, those do not count.
+        let judged = gate.min_success_rate.is_some();
+        let usage = if judged {
+            metrics.judged_count
+        } else {
+            metrics.usage_count
+        };
+        let met = usage >= gate.min_usage_count;
         let (found, needed) = (
-            metrics.usage_count.to_string(),
-            format!("at least {}", gate.min_usage_count),
+            usage.to_string(),
+            format!(
+                "at least {}{}",
+                gate.min_usage_count,
+                if judged { " with a known success" } else { "" }
+            ),
         );
         conditions.push(condition("min_usage_count", met, found, needed));
     }
@@ -233,10 +244,10 @@ mod tests {
         let floating = ["safety".to_owned()];
         facts.floating_includes = &floating;
         facts.metrics = Metrics {
-            usage_count: 9,
+            usage_count: 12,
+            judged_count: 9,
             success_count: 8,
-            rated_count: 0,
-            rating_sum_millionths: 0,
+            ..Metrics::default()
         };
         assert_eq!(
             unmet(&policy, &facts),
@@ -244,7 +255,7 @@ mod tests {
                 "owner_only: found member, needed owner".to_owned(),
                 "source_environment: found nothing live in staging, needed v1 live in staging".into(),
                 "pinned_snippets: found safety, needed every include by version, or by production".into(),
-                "min_usage_count: found 9, needed at least 10".into(),
+                "min_usage_count: found 9, needed at least 10 with a known success".into(),
                 "min_success_rate: found 0.888888, needed at least 0.9".into(),
                 "min_average_rating: found no data, needed at least 0.8".into(),
                 format!(
@@ -295,9 +306,11 @@ mod tests {
         facts.live_in_source = Some((VersionNumber::FIRST, closure()));
         facts.metrics = Metrics {
             usage_count: 10,
+            judged_count: 10,
             success_count: 9,
             rated_count: 2,
             rating_sum_millionths: 1_600_000,
+            ..Metrics::default()
         };
         facts.evaluation.evidence = Some(&evidence);
         facts.approvals = &approvals;

@@ -6,8 +6,9 @@ mod dataset;
 mod environment;
 mod evaluation;
 mod experiment;
-mod observation;
+mod metrics;
 mod prompt;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,8 +20,9 @@ use self::dataset::Datasets;
 use self::environment::Environments;
 use self::evaluation::Evaluations;
 use self::experiment::Experiments;
-use self::observation::Counts;
+use self::metrics::Counts;
 use self::prompt::Prompts;
+use self::trace::Traces;
 use crate::base::{ChangeFeed, ChangeReader, TenantId};
 
 /// All stores in memory. Clones share their data, which goes with the last of them.
@@ -80,6 +82,7 @@ struct Tenant {
     prompts: Prompts,
     environments: Environments,
     counts: Counts,
+    traces: Traces,
     datasets: Datasets,
     evaluations: Evaluations,
     experiments: Experiments,

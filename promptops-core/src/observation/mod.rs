@@ -1,13 +1,21 @@
-//! What production says about a prompt: the stamp that ties an answer to a version, and metrics per closure.
+//! What production says about a prompt: the stamp that ties an answer to a version, traces of answers, and what is counted
+//! of them.
 
 mod assignment;
-mod metrics;
-mod service;
+pub mod metrics;
+pub(crate) mod recording;
 mod stamp;
-mod store;
+pub mod trace;
 
 pub use assignment::{Assignment, AssignmentReason, UnitKey};
-pub use metrics::{Feedback, Metrics};
-pub use service::MetricsService;
+pub use metrics::{
+    Dimensions, Feedback, Latencies, Metrics, MetricsService, MetricsStore, Resolution, Rollup, RollupKey,
+    RollupQuery, ScoreSum, VariantOf,
+};
+pub use recording::{Recorded, RecordingSettings, RecordingStats, Verdict};
 pub use stamp::Stamp;
-pub use store::MetricsStore;
+pub use trace::{
+    Annotate, Annotation, AnnotationEntry, Content, Omitted, Redact, RedactTexts, Trace, TraceEntry,
+    TraceError, TraceFilter, TraceRecord, TraceRecorder, TraceScore, TraceSettings, TraceStore, TraceVerdict,
+    Traces,
+};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::stores::Stores;
 use super::tenant::Tenant;
@@ -13,6 +14,8 @@ use crate::base::{
 };
 use crate::environment::Governance;
 use crate::evaluation::Evaluating;
+use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings};
+use crate::observation::{RecordingSettings, RecordingStats, TraceRecorder, TraceSettings};
 use crate::prompt::{Authoring, Tenants};
 use crate::render::{Compiler, RenderLimits, SnippetLimits, SnippetResolver, StoreSnippets};
 use crate::resolve::{CacheStats, ResolveSettings, Resolver};
@@ -27,6 +30,10 @@ pub(super) struct Wiring {
     pub(super) authoring: Authoring,
     pub(super) governance: Governance,
     pub(super) evaluating: Evaluating,
+    pub(super) experimenting: Experimenting,
+    pub(super) outcomes: OutcomeRecorder,
+    pub(super) traces: TraceRecorder,
+    pub(super) watch: Watch,
     pub(super) resolver: Resolver,
     pub(super) events: Arc<dyn EventBus>,
     pub(super) clock: Arc<dyn Clock>,
@@ -48,6 +55,10 @@ impl PromptOps {
             render_limits: RenderLimits::default(),
             snippet_limits: SnippetLimits::default(),
             follow_changes: true,
+            max_variants: 4,
+            watch: WatchSettings::default(),
+            outcomes: RecordingSettings::default(),
+            traces: TraceSettings::default(),
         }
     }
 
@@ -74,6 +85,17 @@ impl PromptOps {
         &self.0.events
     }
 
+    /// Takes no more outcomes and traces, writes what is queued, looks at the experiments that have new outcomes, and says
+    /// what became of all that was recorded. What is not written within the time, for each of the two, has failed.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let (outcomes, traces) = tokio::join!(
+            self.0.outcomes.shutdown(deadline),
+            self.0.traces.shutdown(deadline)
+        );
+        self.0.watch.look_now().await;
+        ShutdownReport { outcomes, traces }
+    }
+
     /// What the resolver's cache holds and did.
     #[must_use]
     pub fn cache_stats(&self) -> CacheStats {
@@ -87,6 +109,16 @@ impl fmt::Debug for PromptOps {
             .field("cache", &self.cache_stats())
             .finish_non_exhaustive()
     }
+}
+
+/// What became of all that was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Of outcomes.
+    pub outcomes: RecordingStats,
+    /// Of traces, and of what was said of them later.
+    pub traces: RecordingStats,
 }
 
 /// Says how a [`PromptOps`] is to work; everything has a default.
@@ -103,6 +135,10 @@ pub struct Builder {
     render_limits: RenderLimits,
     snippet_limits: SnippetLimits,
     follow_changes: bool,
+    max_variants: usize,
+    watch: WatchSettings,
+    outcomes: RecordingSettings,
+    traces: TraceSettings,
 }
 
 impl Builder {
@@ -176,6 +212,30 @@ impl Builder {
         self
     }
 
+    /// Most variants of an experiment, the control among them: 2 to 255. Default: 4.
+    pub fn max_variants(mut self, variants: usize) -> Self {
+        self.max_variants = variants.clamp(2, 255);
+        self
+    }
+
+    /// How experiments are looked at in the background.
+    pub fn watch_settings(mut self, settings: WatchSettings) -> Self {
+        self.watch = settings;
+        self
+    }
+
+    /// The queue between who reports outcomes and the store.
+    pub fn outcome_settings(mut self, settings: RecordingSettings) -> Self {
+        self.outcomes = settings;
+        self
+    }
+
+    /// What is kept of traces, and for how long.
+    pub fn trace_settings(mut self, settings: TraceSettings) -> Self {
+        self.traces = settings;
+        self
+    }
+
     /// Puts it together. Nothing is read or written by it, but where a runtime is at hand, or else with the first
     /// [`tenant`](PromptOps::tenant) where one is, it begins to follow the backend's changes in the background, until
     /// the last handle is dropped.
@@ -188,6 +248,7 @@ impl Builder {
         let snippets = self
             .snippets
             .unwrap_or_else(|| Arc::new(StoreSnippets::new(stores.prompts.clone())));
+        let ids: Arc<dyn IdSource> = self.ids.unwrap_or_else(|| Arc::new(TimeOrderedIds));
         let defaults = self.environments.unwrap_or_else(EnvironmentName::defaults);
         let compiler = Compiler {
             snippets,
@@ -209,7 +270,7 @@ impl Builder {
             compiler: compiler.clone(),
             spawn: spawn.clone(),
             clock: clock.clone(),
-            ids: self.ids.unwrap_or_else(|| Arc::new(TimeOrderedIds)),
+            ids: ids.clone(),
         };
         let governance = Governance {
             environments: stores.environments.clone(),
@@ -222,8 +283,31 @@ impl Builder {
             clock: clock.clone(),
             defaults: defaults.into(),
         };
+        let experimenting = Experimenting {
+            experiments: stores.experiments.clone(),
+            governance: governance.clone(),
+            ids: ids.clone(),
+            max_variants: self.max_variants,
+        };
+        let watch = Watch::new(experimenting.clone(), self.watch);
+        let outcomes = OutcomeRecorder::new(
+            stores.experiments.clone(),
+            watch.clone(),
+            clock.clone(),
+            spawn.clone(),
+            self.outcomes,
+        );
+        let traces = TraceRecorder::new(
+            stores.traces.clone(),
+            stores.metrics.clone(),
+            clock.clone(),
+            ids,
+            spawn.clone(),
+            self.traces,
+        );
         let resolver = Resolver::new(
             stores.prompts.clone(),
+            (stores.experiments.clone(), watch.clone()),
             compiler,
             events.as_ref(),
             clock.clone(),
@@ -238,6 +322,10 @@ impl Builder {
             authoring,
             governance,
             evaluating,
+            experimenting,
+            outcomes,
+            traces,
+            watch,
             resolver,
             events,
             clock,

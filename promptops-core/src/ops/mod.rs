@@ -5,6 +5,6 @@ mod snapshot;
 mod stores;
 mod tenant;
 
-pub use builder::{Builder, PromptOps};
+pub use builder::{Builder, PromptOps, ShutdownReport};
 pub use stores::{Backend, Stores};
 pub use tenant::Tenant;

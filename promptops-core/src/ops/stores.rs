@@ -7,8 +7,9 @@ use crate::base::ChangeFeed;
 use crate::base::audit::AuditStore;
 use crate::environment::EnvironmentStore;
 use crate::evaluation::{DatasetStore, EvaluationStore};
+use crate::experiment::ExperimentStore;
 use crate::llm::CompletionStore;
-use crate::observation::MetricsStore;
+use crate::observation::{MetricsStore, TraceStore};
 use crate::prompt::Store;
 
 /// One type that is every store: what a backend crate exports.
@@ -16,6 +17,8 @@ pub trait Backend:
     Store
     + EnvironmentStore
     + MetricsStore
+    + TraceStore
+    + ExperimentStore
     + DatasetStore
     + EvaluationStore
     + CompletionStore
@@ -29,6 +32,8 @@ impl<B> Backend for B where
     B: Store
         + EnvironmentStore
         + MetricsStore
+        + TraceStore
+        + ExperimentStore
         + DatasetStore
         + EvaluationStore
         + CompletionStore
@@ -40,15 +45,20 @@ impl<B> Backend for B where
 
 /// The stores that a `PromptOps` works on: usually one backend for all.
 ///
-/// `metrics` and `completions` may be another backend's. The others must be one backend's, since one commit spans them.
+/// `metrics` and `traces` together may be another backend's, and so may `completions`. The others must be one backend's, since
+/// one commit spans them.
 #[derive(Clone)]
 pub struct Stores {
     /// Prompts and versions.
     pub prompts: Arc<dyn Store>,
     /// Pointers, policies, history.
     pub environments: Arc<dyn EnvironmentStore>,
-    /// Feedback counts.
+    /// What is counted of answers.
     pub metrics: Arc<dyn MetricsStore>,
+    /// Traces.
+    pub traces: Arc<dyn TraceStore>,
+    /// Experiments.
+    pub experiments: Arc<dyn ExperimentStore>,
     /// Datasets.
     pub datasets: Arc<dyn DatasetStore>,
     /// Runs, results and evidence.
@@ -68,6 +78,8 @@ impl<B: Backend> From<B> for Stores {
             prompts: backend.clone(),
             environments: backend.clone(),
             metrics: backend.clone(),
+            traces: backend.clone(),
+            experiments: backend.clone(),
             datasets: backend.clone(),
             evaluations: backend.clone(),
             completions: backend.clone(),

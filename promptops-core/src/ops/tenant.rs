@@ -8,7 +8,8 @@ use crate::base::audit::Audit;
 use crate::base::error::Result;
 use crate::environment::Environments;
 use crate::evaluation::{Datasets, Evaluations};
-use crate::observation::MetricsService;
+use crate::experiment::{Experiments, Outcomes};
+use crate::observation::{MetricsService, Traces};
 use crate::prompt::Prompts;
 use crate::resolve::{Resolve, Resolved};
 
@@ -50,6 +51,28 @@ impl Tenant {
             self.ops.0.clock.clone(),
             self.id.clone(),
         )
+    }
+
+    /// Traces: what was asked and answered in production.
+    #[must_use]
+    pub fn traces(&self) -> Traces {
+        Traces::new(
+            self.ops.0.stores.traces.clone(),
+            self.ops.0.traces.clone(),
+            self.id.clone(),
+        )
+    }
+
+    /// Experiments: begin, change, analyse, end.
+    #[must_use]
+    pub fn experiments(&self) -> Experiments {
+        Experiments::new(self.ops.0.experimenting.clone(), self.id.clone())
+    }
+
+    /// Reporting how answers fared, for experiments.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes::new(self.ops.0.outcomes.clone(), self.id.clone())
     }
 
     /// What to evaluate on.

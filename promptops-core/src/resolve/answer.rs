@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::cache::Entry;
+use super::cache::{Entry, Shared};
 use crate::base::ClosureHash;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::id::quoted;
+use crate::experiment::Assigned;
 use crate::llm::Blueprint;
 use crate::observation::Stamp;
 use crate::prompt::{Message, ModelSettings, Tool, Version};
@@ -19,18 +21,57 @@ use crate::render::{Parameter, Rendered};
 pub struct Resolved {
     entry: Arc<Entry>,
     stale: Option<Duration>,
+    /// What the experiment gave that is on there.
+    assigned: Option<Assigned>,
 }
 
 impl Resolved {
     pub(super) fn fresh(entry: Arc<Entry>) -> Self {
-        Self { entry, stale: None }
+        Self {
+            entry,
+            stale: None,
+            assigned: None,
+        }
     }
 
     pub(super) fn stale(entry: Arc<Entry>, age: Duration) -> Self {
         Self {
             entry,
             stale: Some(age),
+            assigned: None,
         }
+    }
+
+    /// Gives a unit what the experiment has for it that is on there, or a caller the variant that it asks for.
+    pub(super) fn assign(mut self, unit: Option<&str>, forced: Option<&str>) -> Result<Self> {
+        if let Some(enrolment) = &self.entry.enrolment {
+            self.assigned = Some(enrolment.assign(unit, forced)?);
+        } else if let Some(variant) = forced {
+            return Err(self.no_experiment(variant));
+        }
+        Ok(self)
+    }
+
+    #[cold]
+    fn no_experiment(&self, variant: &str) -> Error {
+        Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "there is no open experiment here to take the variant {} from; ask for one where the reference names its \
+                 environment",
+                quoted(variant)
+            ),
+        )
+        .with("prompt", &self.entry.stamp.prompt)
+    }
+
+    /// What is served.
+    fn shared(&self) -> &Arc<Shared> {
+        let arm = match (&self.entry.enrolment, self.assigned) {
+            (Some(enrolment), Some(assigned)) => enrolment.arm(assigned),
+            _ => None,
+        };
+        arm.unwrap_or(&self.entry.shared)
     }
 
     /// Renders it: pass a struct, a map, or `serde_json::json!({…})`.
@@ -40,7 +81,7 @@ impl Resolved {
     /// variable, a value of a wrong kind, or a limit that is broken; [`Invalid`](crate::ErrorKind::Invalid) for
     /// parameters that are no map or do not fit the input schema.
     pub fn render<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Answer> {
-        let rendered = self.entry.shared.compiled.render(parameters)?;
+        let rendered = self.shared().compiled.render(parameters)?;
         let is_text = matches!(rendered, Rendered::Text(_));
         Ok(Answer {
             messages: rendered.into_messages(),
@@ -51,14 +92,28 @@ impl Resolved {
 
     /// What to echo with everything that is recorded about the answer.
     #[must_use]
-    pub fn stamp(&self) -> &Stamp {
-        &self.entry.stamp
+    pub fn stamp(&self) -> Stamp {
+        let mut stamp = self.entry.stamp.clone();
+        if let (Some(enrolment), Some(assigned)) = (&self.entry.enrolment, self.assigned) {
+            if let Some(variant) = enrolment.variant(assigned) {
+                stamp.version = Some(variant.version);
+                stamp.closure_hash = variant.closure_hash;
+            }
+            stamp.assignment = Some(enrolment.assignment(assigned));
+        }
+        stamp
+    }
+
+    /// What the experiment gave that is on there; `None` where none is.
+    #[must_use]
+    pub fn assigned(&self) -> Option<Assigned> {
+        self.assigned
     }
 
     /// The version; `None` when it is the caller's fallback.
     #[must_use]
     pub fn version(&self) -> Option<&Arc<Version>> {
-        self.entry.shared.version()
+        self.shared().version()
     }
 
     /// The pointer's revision, for a reference by environment.
@@ -70,7 +125,11 @@ impl Resolved {
     /// The identity of the text with all its snippets.
     #[must_use]
     pub fn closure_hash(&self) -> ClosureHash {
-        self.entry.stamp.closure_hash
+        let variant = match (&self.entry.enrolment, self.assigned) {
+            (Some(enrolment), Some(assigned)) => enrolment.variant(assigned),
+            _ => None,
+        };
+        variant.map_or(self.entry.stamp.closure_hash, |variant| variant.closure_hash)
     }
 
     /// How long ago the store last confirmed it, when that is longer than it counts as fresh, or a change is known
@@ -89,38 +148,38 @@ impl Resolved {
     /// Whether it is the caller's fallback.
     #[must_use]
     pub fn is_fallback(&self) -> bool {
-        self.entry.shared.version().is_none()
+        self.shared().version().is_none()
     }
 
     /// The parameters that it takes.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
-        self.entry.shared.compiled.parameters()
+        self.shared().compiled.parameters()
     }
 
     /// How the model is to be called.
     #[must_use]
     pub fn settings(&self) -> &ModelSettings {
-        &self.entry.shared.compiled.content().settings
+        &self.shared().compiled.content().settings
     }
 
     /// Functions that the model may call.
     #[must_use]
     pub fn tools(&self) -> &[Tool] {
-        &self.entry.shared.compiled.content().tools
+        &self.shared().compiled.content().tools
     }
 
     /// The JSON Schema of the answer.
     #[must_use]
     pub fn output_schema(&self) -> Option<&serde_json::Value> {
-        self.entry.shared.compiled.content().output_schema.as_ref()
+        self.shared().compiled.content().output_schema.as_ref()
     }
 }
 
 impl fmt::Debug for Resolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resolved")
-            .field("stamp", self.stamp())
+            .field("stamp", &self.stamp())
             .field("staleness", &self.stale)
             .finish_non_exhaustive()
     }
@@ -173,13 +232,13 @@ impl Answer {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for a message put in through a placeholder with a part or an extra that
     /// a blueprint cannot say, [`Invalid`](crate::ErrorKind::Invalid) for one that is malformed.
     pub fn blueprint(&self) -> Result<Blueprint> {
-        let content = self.resolved.entry.shared.compiled.content();
+        let content = self.resolved.shared().compiled.content();
         Blueprint::of(content, self.messages.iter().cloned())
     }
 
     /// What to echo with everything that is recorded about the answer.
     #[must_use]
-    pub fn stamp(&self) -> &Stamp {
+    pub fn stamp(&self) -> Stamp {
         self.resolved.stamp()
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use equivalent::Equivalent;
 
+use super::enrolment::Enrolment;
 use super::sources::Sources;
 use crate::base::error::Error;
 use crate::base::{ClosureHash, PromptName, TenantId, VersionNumber};
@@ -113,6 +114,8 @@ pub(super) struct Entry {
     pub(super) shared: Arc<Shared>,
     pub(super) stamp: Stamp,
     pub(super) revision: Option<u64>,
+    /// The experiment that is on there.
+    pub(super) enrolment: Option<Box<Enrolment>>,
     /// Every prompt that a change of would change this: (tenant, prompt).
     pub(super) depends_on: Box<[(TenantId, PromptName)]>,
     /// How many events had been heard when its load began.
@@ -138,6 +141,7 @@ impl Entry {
             shared,
             stamp,
             revision,
+            enrolment: None,
             depends_on,
             loaded_at,
             confirmed_ms: AtomicU64::new(now_ms),
@@ -147,6 +151,18 @@ impl Entry {
             used: AtomicBool::new(false),
             failure: Mutex::new(None),
         }
+    }
+
+    /// The same, with the experiment that is on there.
+    pub(super) fn enrolled(mut self, enrolment: Option<Enrolment>) -> Self {
+        self.enrolment = enrolment.map(Box::new);
+        self
+    }
+
+    /// Every compiled prompt that it may serve.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &Arc<Shared>> {
+        let arms = self.enrolment.iter().flat_map(|enrolment| enrolment.arms());
+        std::iter::once(&self.shared).chain(arms)
     }
 
     pub(super) fn age(&self, now_ms: u64) -> Duration {

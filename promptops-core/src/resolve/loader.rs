@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::cache::{Entry, Key, Shared};
+use super::enrolment::Enrolment;
 use super::shelf::Shelf;
 use super::sources::Sources;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{Clock, TenantId};
+use crate::base::{Clock, PromptName, TenantId};
+use crate::experiment::{Experiment, ExperimentStore, Watch};
 use crate::observation::Stamp;
-use crate::prompt::{Content, Lookup, Reference, Store};
+use crate::prompt::{Content, Lookup, Reference, Selector, Status, Store};
 use crate::render::{Closure, ClosureRoot, Compiler};
 
 /// When the clock's origin is on the cache's scale of milliseconds. What a snapshot brings was confirmed before, some
@@ -42,6 +44,8 @@ impl From<Error> for Failure {
 /// Loads entries. Knows nothing of requests.
 pub(super) struct Loader {
     pub(super) store: Arc<dyn Store>,
+    /// Where experiments are looked up, if they are; and who looks at them then.
+    pub(super) experiments: Option<(Arc<dyn ExperimentStore>, Watch)>,
     pub(super) compiler: Compiler,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) timeout: Duration,
@@ -87,7 +91,10 @@ impl Loader {
         began: u64,
         shelf: &Mutex<Shelf>,
     ) -> Result<Entry, Failure> {
-        let lookups = self.store.find(tenant, std::slice::from_ref(reference)).await?;
+        let (lookups, experiment) = tokio::try_join!(
+            self.store.find(tenant, std::slice::from_ref(reference)),
+            self.experiment(tenant, reference),
+        )?;
         let found = match lookups.into_iter().next() {
             Some(Lookup::Found(found)) => found,
             Some(Lookup::Missing(missing)) => return Err(Failure::Gone(missing.error(tenant, reference))),
@@ -99,16 +106,80 @@ impl Loader {
         let closure = self.compiler.closure(tenant, found.version.as_ref()).await?;
         let sources = Sources::new(found.version, &closure);
         let stamp = sources.stamp(reference);
-        let depends_on = sources.depends_on(tenant);
+        let mut depends_on = sources.depends_on(tenant);
+        // An experiment is on a prompt of the tenant's own.
+        let is_own = sources.version.tenant == *tenant;
         let shared = self.shared(tenant, sources, shelf, |_| Ok(closure))?;
-        Ok(Entry::new(
-            shared,
-            stamp,
-            found.revision,
-            depends_on,
-            began,
-            self.now_ms(),
-        ))
+        let mut enrolment = None;
+        if let Some(experiment) = experiment.filter(|_| is_own) {
+            let mut arms = None;
+            if found.revision == Some(experiment.pointer_revision) {
+                let mut more = depends_on.into_vec();
+                arms = self.arms(tenant, &experiment, &shared, shelf, &mut more).await?;
+                more.sort_unstable();
+                more.dedup();
+                depends_on = more.into();
+            }
+            if let Some((_, watch)) = &self.experiments {
+                watch.serve(tenant, &experiment.id);
+            }
+            enrolment = Some(Enrolment::new(experiment, arms));
+        }
+        let entry = Entry::new(shared, stamp, found.revision, depends_on, began, self.now_ms());
+        Ok(entry.enrolled(enrolment))
+    }
+
+    /// The experiment that is open where a reference leads.
+    async fn experiment(&self, tenant: &TenantId, reference: &Reference) -> Result<Option<Experiment>> {
+        match (&self.experiments, &reference.selector) {
+            (Some((experiments, _)), Selector::Environment(environment)) => {
+                experiments
+                    .open_experiment(tenant, &reference.prompt, environment)
+                    .await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// What the variants serve: `None` when one of them is not what it was when the experiment began. Adds what they
+    /// depend on.
+    async fn arms(
+        &self,
+        tenant: &TenantId,
+        experiment: &Experiment,
+        live: &Arc<Shared>,
+        shelf: &Mutex<Shelf>,
+        depends_on: &mut Vec<(TenantId, PromptName)>,
+    ) -> Result<Option<Box<[Arc<Shared>]>>> {
+        let references: Vec<Reference> = experiment
+            .variants
+            .iter()
+            .map(|variant| Reference::version(experiment.prompt.clone(), variant.version))
+            .collect();
+        let found = self.store.find(tenant, &references).await?;
+        let mut arms = Vec::with_capacity(references.len());
+        let mut is_changed = found.len() != references.len();
+        for (lookup, variant) in found.into_iter().zip(&experiment.variants) {
+            let Lookup::Found(found) = lookup else {
+                is_changed = true;
+                continue;
+            };
+            if found.version.hash != variant.content_hash || found.version.status == Status::Archived {
+                is_changed = true;
+                continue;
+            }
+            let closure = self.compiler.closure(tenant, found.version.as_ref()).await?;
+            let sources = Sources::new(found.version, &closure);
+            depends_on.extend(sources.depends_on(tenant));
+            if closure.hash == variant.closure_hash {
+                arms.push(self.shared(tenant, sources, shelf, |_| Ok(closure))?);
+            } else {
+                is_changed = true;
+            }
+        }
+        // The control is what is live.
+        let is_live = arms.first().is_some_and(|control| Arc::ptr_eq(control, live));
+        Ok((!is_changed && is_live).then(|| arms.into()))
     }
 
     /// The compiled prompt of these sources: the one that other keys use already, or a new one.

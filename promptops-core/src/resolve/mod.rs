@@ -14,6 +14,7 @@
 
 mod answer;
 mod cache;
+mod enrolment;
 mod loader;
 mod request;
 mod resolver;

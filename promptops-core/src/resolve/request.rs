@@ -19,6 +19,8 @@ pub struct Resolve<'a> {
     resolver: &'a Resolver,
     tenant: &'a TenantId,
     reference: &'a str,
+    unit: Option<&'a str>,
+    forced: Option<&'a str>,
     fallback: Option<Box<Content>>,
 }
 
@@ -29,8 +31,23 @@ impl<'a> Resolve<'a> {
             resolver,
             tenant,
             reference,
+            unit: None,
+            forced: None,
             fallback: None,
         }
+    }
+
+    /// For whom: the key whose assignment to a variant must stick, such as a user, a session or a run of a workflow. Without
+    /// it, an experiment gives its control, and counts nothing.
+    pub fn unit(mut self, unit: &'a str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+
+    /// Asks for this variant of the experiment that is on there, whatever the unit: for trying it out. It is not counted.
+    pub fn force_variant(mut self, variant: &'a str) -> Self {
+        self.forced = Some(variant);
+        self
     }
 
     /// Uses this content, a text for example, when the prompt does not exist or was never reachable. The answer says
@@ -57,7 +74,9 @@ impl<'a> Resolve<'a> {
     /// [`NotFound`](crate::ErrorKind::NotFound); [`Invalid`](crate::ErrorKind::Invalid) for a text that is no
     /// reference.
     pub fn try_now(self) -> Result<Resolved> {
-        self.resolver.now_or_later(self.tenant, self.reference)
+        self.resolver
+            .now_or_later(self.tenant, self.reference)?
+            .assign(self.unit, self.forced)
     }
 }
 
@@ -93,18 +112,21 @@ impl Future for ResolveFuture<'_> {
         let mut loading = match std::mem::replace(&mut self.0, State::Done) {
             State::Start(request) => {
                 if let Some(resolved) = request.resolver.ready(request.tenant, request.reference) {
-                    return Poll::Ready(Ok(resolved));
+                    return Poll::Ready(resolved.assign(request.unit, request.forced));
                 }
                 let Resolve {
                     resolver,
                     tenant,
                     reference,
+                    unit,
+                    forced,
                     fallback,
                 } = request;
                 Box::pin(async move {
                     resolver
                         .resolve(tenant, reference, fallback.map(|content| *content))
-                        .await
+                        .await?
+                        .assign(unit, forced)
                 })
             }
             State::Loading(loading) => loading,

@@ -13,6 +13,7 @@ use super::settings::ResolveSettings;
 use super::shelf::{Flight, Shelf, Touched};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Change, Clock, Event, EventBus, EventListener, Spawn, TenantId};
+use crate::experiment::{ExperimentStore, Watch};
 use crate::prompt::{Content, Reference, Store};
 use crate::render::Compiler;
 
@@ -60,10 +61,12 @@ enum Warm {
 }
 
 impl Resolver {
-    /// A resolver on a store, hearing of changes from the bus.
+    /// A resolver on a store, hearing of changes from the bus. Experiments are looked up in their store, and the watch is
+    /// told which are served.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
+        experiments: (Arc<dyn ExperimentStore>, Watch),
         compiler: Compiler,
         events: &dyn EventBus,
         clock: Arc<dyn Clock>,
@@ -75,6 +78,7 @@ impl Resolver {
             shelf: Mutex::default(),
             loader: Loader {
                 store,
+                experiments: settings.experiments.then_some(experiments),
                 compiler,
                 clock,
                 timeout: settings.load_timeout,

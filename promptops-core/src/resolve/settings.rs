@@ -22,6 +22,8 @@ pub struct ResolveSettings {
     pub max_entries: usize,
     /// Most bytes of compiled prompts and references kept, by estimate. Default 256 MiB.
     pub max_bytes: usize,
+    /// Whether experiments are looked up and applied where a reference names an environment. Default: yes.
+    pub experiments: bool,
     /// Largest snapshot in bytes, to write and to read. Default 1 GiB.
     pub max_snapshot_bytes: u64,
 }
@@ -36,6 +38,7 @@ impl Default for ResolveSettings {
             max_refreshes: 4,
             max_entries: 200_000,
             max_bytes: 256 << 20,
+            experiments: true,
             max_snapshot_bytes: 1 << 30,
         }
     }

@@ -259,7 +259,7 @@ impl Shelf {
                 .or_default()
                 .insert(Arc::clone(key));
         }
-        self.bytes += ENTRY_BYTES + entry.shared.enter();
+        self.bytes += ENTRY_BYTES + entry.texts().map(|text| text.enter()).sum::<usize>();
         entries.pin().insert(Arc::clone(key), Arc::clone(entry));
     }
 
@@ -280,7 +280,7 @@ impl Shelf {
     }
 
     fn forget(&mut self, key: &Arc<Key>, entry: &Entry) {
-        self.bytes -= ENTRY_BYTES + entry.shared.leave();
+        self.bytes -= ENTRY_BYTES + entry.texts().map(|text| text.leave()).sum::<usize>();
         for dependency in &entry.depends_on {
             if let Some(keys) = self.dependents.get_mut(dependency) {
                 keys.remove(key);

@@ -6,9 +6,9 @@ use proptest::strategy::{Strategy, ValueTree};
 
 use super::evaluation::{EvaluationRead, WorkCall};
 use super::*;
-use crate::base::{ClosureHash, EnvironmentName, PromptName, Result, TenantId};
+use crate::base::{ClosureHash, EnvironmentName, PromptName, Result, TenantId, Timestamp};
 use crate::conformance::{self, async_trait};
-use crate::observation::{Feedback, Metrics, MetricsStore};
+use crate::observation::{Feedback, Metrics, MetricsStore, Rollup, RollupQuery};
 
 /// Every outcome of every call: the call, how what it came to begins, and how often it must come up at least.
 const OUTCOMES: &[(&str, &str, usize)] = &[
@@ -374,6 +374,14 @@ impl MetricsStore for Miscounting {
         environment: Option<&EnvironmentName>,
     ) -> Result<Metrics> {
         self.0.metrics(tenant, prompt, closure_hash, environment).await
+    }
+
+    async fn rollups(&self, tenant: &TenantId, query: &RollupQuery) -> Result<Vec<Rollup>> {
+        self.0.rollups(tenant, query).await
+    }
+
+    async fn prune_minutes(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize> {
+        self.0.prune_minutes(tenant, before, at_most).await
     }
 }
 

@@ -7,9 +7,11 @@ use crate::observation::{Feedback, Metrics};
 fn counts(usage: u64, success: u64, rated: u64, sum: u64) -> Metrics {
     Metrics {
         usage_count: usage,
+        judged_count: usage,
         success_count: success,
         rated_count: rated,
         rating_sum_millionths: sum,
+        ..Metrics::default()
     }
 }
 

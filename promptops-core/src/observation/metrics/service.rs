@@ -1,13 +1,14 @@
 //! Recording and reading metrics of one tenant.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::metrics::{Feedback, Metrics};
-use super::stamp::Stamp;
+use super::counts::{Feedback, Metrics};
 use super::store::MetricsStore;
 use crate::base::error::Result;
 use crate::base::{Clock, ClosureHash, EnvironmentName, PromptName, TenantId};
+use crate::observation::Stamp;
 
 /// The metrics of one tenant.
 #[derive(Clone)]
@@ -24,12 +25,19 @@ impl MetricsService {
         Self { store, clock, tenant }
     }
 
-    /// Records how the answer with this stamp went, and waits until it is stored. The rating is in 0.0 ..= 1.0.
+    /// Records how an answer with this stamp went that no trace is recorded of, and waits until it is stored. The rating is in 0.0 ..= 1.0.
     ///
     /// # Errors
     /// [`Invalid`](crate::base::ErrorKind::Invalid) for a rating outside of that range; the backend's errors.
-    pub async fn record_feedback(&self, stamp: &Stamp, success: bool, rating: Option<f64>) -> Result<()> {
-        let feedback = Feedback::new(self.tenant.clone(), stamp, success, rating, self.clock.now())?;
+    pub async fn record_feedback(
+        &self,
+        stamp: impl Borrow<Stamp>,
+        success: bool,
+        rating: Option<f64>,
+    ) -> Result<()> {
+        let (tenant, now) = (self.tenant.clone(), self.clock.now());
+        let feedback = Feedback::new(tenant, stamp.borrow(), success, rating, now)?;
+        drop(stamp);
         self.store.record_feedback(&[feedback]).await
     }
 

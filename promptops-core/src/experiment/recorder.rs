@@ -1,0 +1,313 @@
+//! Recording outcomes: checked and counted by a writer of their own, and never in anybody's way.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::outcome::{Outcome, OutcomeEntry, OutcomeVerdict};
+use super::record::Experiment;
+use super::store::{ExperimentStore, Loss};
+use super::watch::Watch;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{Clock, ClosureHash, ExperimentId, Spawn, TenantId, Timestamp, VariantName};
+use crate::observation::recording::{Pipeline, Recorded, RecordingSettings, RecordingStats, Sink, Verdict};
+use crate::observation::{Assignment, Stamp};
+
+/// Most experiments of which the record is kept at hand; more are forgotten all at once, and read again.
+const MOST_KNOWN: usize = 1_024;
+/// Most variants of which losses wait to be told to the store; losses of more are in the recorder's counts alone.
+const MOST_LOSSES: usize = 4_096;
+
+type Key = (TenantId, ExperimentId);
+
+/// Records outcomes of all tenants. One for a process; shared by all handles.
+#[derive(Clone)]
+pub struct OutcomeRecorder {
+    pipeline: Pipeline<Writing>,
+    clock: Arc<dyn Clock>,
+}
+
+/// An outcome as it was reported.
+struct Reported {
+    tenant: TenantId,
+    assignment: Assignment,
+    served: ClosureHash,
+    outcome: Outcome,
+    at: Timestamp,
+}
+
+impl Reported {
+    fn key(&self) -> Key {
+        (self.tenant.clone(), self.assignment.experiment.clone())
+    }
+}
+
+impl OutcomeRecorder {
+    /// A recorder into this store. `watch` is told which experiments have new outcomes.
+    #[must_use]
+    pub fn new(
+        experiments: Arc<dyn ExperimentStore>,
+        watch: Watch,
+        clock: Arc<dyn Clock>,
+        spawn: Arc<dyn Spawn>,
+        settings: RecordingSettings,
+    ) -> Self {
+        let sink = Writing {
+            experiments,
+            watch,
+            known: Mutex::default(),
+            losses: Mutex::default(),
+        };
+        Self {
+            pipeline: Pipeline::new(sink, settings, spawn),
+            clock,
+        }
+    }
+
+    fn reported(&self, tenant: &TenantId, stamp: &Stamp, outcome: Outcome) -> Option<Reported> {
+        let assignment = stamp.assignment.as_ref().filter(|of| of.is_counted())?;
+        Some(Reported {
+            tenant: tenant.clone(),
+            assignment: assignment.clone(),
+            served: stamp.closure_hash,
+            outcome,
+            at: self.clock.now(),
+        })
+    }
+
+    pub(super) fn record(&self, tenant: &TenantId, stamp: &Stamp, outcome: Outcome) -> Recorded {
+        match self.reported(tenant, stamp, outcome) {
+            Some(reported) => self.pipeline.record(reported),
+            None => Recorded::NotCounted,
+        }
+    }
+
+    pub(super) async fn record_durable(
+        &self,
+        tenant: &TenantId,
+        stamp: &Stamp,
+        outcome: Outcome,
+    ) -> Result<Option<Verdict>> {
+        match self.reported(tenant, stamp, outcome) {
+            Some(reported) => self.pipeline.record_durable(reported).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until what was recorded before is settled.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) when the time is over before.
+    pub async fn flush(&self, deadline: Duration) -> Result<RecordingStats> {
+        self.pipeline.flush(deadline).await
+    }
+
+    /// Takes nothing more, writes what is queued, and says what became of all that was recorded.
+    pub async fn shutdown(&self, deadline: Duration) -> RecordingStats {
+        let stats = self.pipeline.shutdown(deadline).await;
+        // What was dropped is known to the store too, where it still can be.
+        let _ = tokio::time::timeout(deadline, self.pipeline.sink().tell_losses()).await;
+        stats
+    }
+
+    /// What became of all that was recorded as yet.
+    #[must_use]
+    pub fn stats(&self) -> RecordingStats {
+        self.pipeline.stats()
+    }
+
+    /// What a try to write failed with last, if one did.
+    #[must_use]
+    pub fn last_error(&self) -> Option<Error> {
+        self.pipeline.last_error()
+    }
+}
+
+impl fmt::Debug for OutcomeRecorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutcomeRecorder")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where outcomes go.
+struct Writing {
+    experiments: Arc<dyn ExperimentStore>,
+    watch: Watch,
+    known: Mutex<HashMap<Key, Arc<Experiment>>>,
+    /// Outcomes that were lost and that the store was not told of yet.
+    losses: Mutex<HashMap<Key, HashMap<(u32, VariantName), u64>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Writing {
+    /// The experiment, with the allocation of this number; `None` when there is none.
+    async fn experiment(&self, key: &Key, epoch: u32) -> Result<Option<Arc<Experiment>>> {
+        let known = lock(&self.known).get(key).cloned();
+        if let Some(known) = known.filter(|known| known.epoch().number >= epoch) {
+            return Ok(Some(known));
+        }
+        let Some(found) = self.experiments.experiment(&key.0, &key.1).await? else {
+            return Ok(None);
+        };
+        let found = Arc::new(found);
+        let mut known = lock(&self.known);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(key.clone(), found.clone());
+        Ok(Some(found))
+    }
+
+    /// Writes the outcomes of one experiment, which are at these places of the batch.
+    async fn write_one(
+        &self,
+        key: &Key,
+        batch: &[Reported],
+        places: &[usize],
+        verdicts: &mut [Verdict],
+    ) -> Result<()> {
+        let newest = places.iter().map(|place| batch[*place].assignment.epoch).max();
+        let Some(experiment) = self.experiment(key, newest.unwrap_or(0)).await? else {
+            return Ok(());
+        };
+        let mut counted: Vec<usize> = Vec::with_capacity(places.len());
+        let mut entries: Vec<OutcomeEntry> = Vec::with_capacity(places.len());
+        for place in places {
+            let reported = &batch[*place];
+            let entry = experiment.entry(
+                &reported.assignment,
+                reported.served,
+                &reported.outcome,
+                reported.at,
+            );
+            if let Ok(entry) = entry {
+                counted.push(*place);
+                entries.push(entry);
+            }
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let found = self.experiments.record_outcomes(&key.0, &key.1, &entries).await?;
+        for (place, verdict) in counted.into_iter().zip(found) {
+            verdicts[place] = match verdict {
+                OutcomeVerdict::Written => Verdict::Written,
+                OutcomeVerdict::Duplicate => Verdict::Duplicate,
+                OutcomeVerdict::Contaminated => Verdict::Contaminated,
+                OutcomeVerdict::Closed => Verdict::Invalid,
+            };
+        }
+        Ok(())
+    }
+
+    fn lose(&self, reported: &Reported) {
+        let mut losses = lock(&self.losses);
+        let room = losses.values().map(HashMap::len).sum::<usize>() < MOST_LOSSES;
+        let of = match losses.entry(reported.key()) {
+            Entry::Occupied(of) => of.into_mut(),
+            Entry::Vacant(of) if room => of.insert(HashMap::new()),
+            Entry::Vacant(_) => return,
+        };
+        match of.entry((reported.assignment.epoch, reported.assignment.variant.clone())) {
+            Entry::Occupied(mut count) => *count.get_mut() += 1,
+            Entry::Vacant(count) if room => {
+                count.insert(1);
+            }
+            Entry::Vacant(_) => {}
+        }
+    }
+
+    /// Tells the store what was lost. What it cannot be told now is told another time.
+    async fn tell_losses(&self) {
+        let losses = std::mem::take(&mut *lock(&self.losses));
+        for (key, of) in losses {
+            let Ok(experiment) = self.experiment(&key, 0).await else {
+                self.keep(key, of);
+                continue;
+            };
+            // Of an experiment that is not there nobody asks.
+            let Some(experiment) = experiment else { continue };
+            let told: Vec<Loss> = of
+                .iter()
+                .filter_map(|((epoch, name), count)| {
+                    Some(Loss {
+                        epoch: *epoch,
+                        variant: experiment.variant_index(name)?,
+                        count: *count,
+                    })
+                })
+                .collect();
+            if !told.is_empty()
+                && let Err(error) = self.experiments.record_losses(&key.0, &key.1, &told).await
+                && error.is_retryable()
+            {
+                self.keep(key, of);
+            }
+        }
+    }
+
+    fn keep(&self, key: Key, of: HashMap<(u32, VariantName), u64>) {
+        let mut losses = lock(&self.losses);
+        let present = losses.entry(key).or_default();
+        for (variant, count) in of {
+            *present.entry(variant).or_default() += count;
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for Writing {
+    type Item = Reported;
+
+    fn weight(&self, _: &Reported) -> usize {
+        size_of::<Reported>()
+    }
+
+    async fn write(&self, batch: &[Reported]) -> Result<Vec<Verdict>> {
+        // Those of no experiment, or none that counts them.
+        let mut verdicts = vec![Verdict::Invalid; batch.len()];
+        let mut places: HashMap<Key, Vec<usize>> = HashMap::new();
+        for (place, reported) in batch.iter().enumerate() {
+            places.entry(reported.key()).or_default().push(place);
+        }
+        for (key, places) in &places {
+            match self.write_one(key, batch, places, &mut verdicts).await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(verdicts)
+    }
+
+    fn dropped(&self, reported: &Reported) {
+        self.lose(reported);
+    }
+
+    fn failed(&self, reported: &Reported, _: &Error) {
+        self.lose(reported);
+    }
+
+    async fn written(&self, batch: &[Reported], _: &[Verdict]) {
+        let mut last: Option<&Reported> = None;
+        for reported in batch {
+            let is_other = last.is_none_or(|last| {
+                last.assignment.experiment != reported.assignment.experiment || last.tenant != reported.tenant
+            });
+            if is_other {
+                self.watch.note(&reported.tenant, &reported.assignment.experiment);
+                last = Some(reported);
+            }
+        }
+        self.tell_losses().await;
+    }
+}

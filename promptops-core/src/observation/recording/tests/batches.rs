@@ -1,0 +1,122 @@
+//! When a batch is written, and how large it is.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn few_items_are_written_when_the_interval_has_passed_since_the_first() {
+    let sink = Probe::default();
+    let pipeline = pipeline(&sink, settings());
+    for id in 0..3 {
+        assert!(pipeline.record(item(id)).is_queued());
+        tokio::time::sleep(30 * MILLISECOND).await;
+    }
+    tokio::time::sleep(9 * MILLISECOND).await;
+    assert_eq!(sink.tries(), [0; 0]);
+    assert_eq!(pipeline.stats().queued, 3);
+    tokio::time::sleep(2 * MILLISECOND).await;
+    assert_eq!(sink.told().tries, [[0, 1, 2]]);
+    let stats = pipeline.stats();
+    assert_eq!(
+        (stats.written, stats.queued, stats.queued_bytes, stats.batches),
+        (3, 0, 0, 1)
+    );
+
+    // The interval begins anew with the next item.
+    tokio::time::sleep(SECOND).await;
+    pipeline.record(item(3));
+    tokio::time::sleep(99 * MILLISECOND).await;
+    assert_eq!(sink.tries(), [3]);
+    tokio::time::sleep(2 * MILLISECOND).await;
+    assert_eq!(sink.tries(), [3, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_batch_is_written_at_once() {
+    let sink = Probe::default();
+    let pipeline = pipeline(&sink, settings());
+    for id in 0..511 {
+        pipeline.record(item(id));
+    }
+    settle().await;
+    assert_eq!(sink.tries(), [0; 0]);
+    pipeline.record(item(511));
+    settle().await;
+    assert_eq!(sink.tries(), [512]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_bytes_are_written_at_once_and_a_batch_holds_no_more_of_them() {
+    let sink = Probe::default();
+    let pipeline = pipeline(
+        &sink,
+        RecordingSettings {
+            batch_bytes: 100,
+            max_bytes: 10_000,
+            ..settings()
+        },
+    );
+    pipeline.record(Item { id: 0, weight: 60 });
+    settle().await;
+    assert_eq!(sink.tries(), [0; 0]);
+    // 60 and 60 are enough, but too much for one batch; a single item may be heavier.
+    for (id, weight) in [(1, 60), (2, 40), (3, 150), (4, 1)] {
+        pipeline.record(Item { id, weight });
+    }
+    settle().await;
+    assert_eq!(sink.told().tries, [vec![0], vec![1, 2], vec![3]]);
+    tokio::time::sleep(101 * MILLISECOND).await;
+    assert_eq!(sink.told().tries[3], [4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_worked_off_in_larger_batches() {
+    let sink = Probe::does([Act::WriteIn(SECOND)]);
+    let pipeline = pipeline(&sink, settings());
+    for id in 0..512 {
+        pipeline.record(item(id));
+    }
+    settle().await;
+    for id in 512..20_000 {
+        pipeline.record(item(id));
+    }
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(sink.tries(), [512, 8_192, 8_192, 3_104]);
+    let order: Vec<u64> = sink.told().tries.concat();
+    assert!(
+        order.into_iter().eq(0..20_000),
+        "in the order in which they were recorded"
+    );
+    assert_eq!(pipeline.stats().written, 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_during_a_write_waits_no_longer_than_the_interval_after_it_began() {
+    let sink = Probe::always(Act::WriteIn(80 * MILLISECOND));
+    let pipeline = pipeline(&sink, settings());
+    pipeline.record(item(0));
+    tokio::time::sleep(110 * MILLISECOND).await;
+    pipeline.record(item(1));
+    tokio::time::sleep(95 * MILLISECOND).await;
+    assert_eq!(sink.tries(), [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sink_hears_of_each_batch_that_is_stored() {
+    let sink = Probe::does([Act::Write, Act::Fail(ErrorKind::Invalid)]);
+    let pipeline = pipeline(&sink, settings());
+    for batch in [[0, 1], [2, 3], [0, 4]] {
+        for id in batch {
+            pipeline.record(item(id));
+        }
+        pipeline.flush(SECOND).await.unwrap();
+    }
+    use Verdict::{Duplicate, Written};
+    assert_eq!(
+        sink.told().written,
+        [(0, Written), (1, Written), (0, Duplicate), (4, Written)]
+    );
+    assert_eq!(
+        sink.told().failed,
+        [(2, ErrorKind::Invalid), (3, ErrorKind::Invalid)]
+    );
+}

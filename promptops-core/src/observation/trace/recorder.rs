@@ -1,0 +1,403 @@
+//! Recording traces: sampled, redacted, counted, and never in anybody's way.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::draft::{Annotate, Trace};
+use super::record::{Annotation, AnnotationEntry, TraceEntry};
+use super::redact::Redact;
+use super::settings::TraceSettings;
+use super::store::{TraceStore, TraceVerdict};
+use crate::base::error::{Error, Result};
+use crate::base::{Clock, IdSource, Spawn, TenantId, Timestamp, TraceId};
+use crate::observation::metrics::MetricsStore;
+use crate::observation::recording::{Pipeline, Recorded, RecordingStats, Sink, Verdict};
+
+/// Most traces removed at once, so that no removal holds up what is recorded.
+const PRUNE_AT_ONCE: usize = 1_000;
+/// Most removals in a row, before what is recorded has its turn.
+const PRUNES_IN_A_ROW: usize = 50;
+
+/// Records traces of all tenants. One for a process; shared by all handles.
+#[derive(Clone)]
+pub struct TraceRecorder {
+    pipeline: Pipeline<Writing>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    settings: Arc<TraceSettings>,
+}
+
+/// What waits to be written. What is taken out to be written is put back when it could not be.
+struct Item {
+    /// `None` for what was found to be none when it was handed in.
+    tenant: Option<TenantId>,
+    weight: usize,
+    waiting: Mutex<Option<Waiting>>,
+}
+
+enum Waiting {
+    Trace {
+        entry: Box<TraceEntry>,
+        is_redacted: bool,
+    },
+    Annotation {
+        entry: Box<AnnotationEntry>,
+        is_redacted: bool,
+    },
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TraceRecorder {
+    /// A recorder into these stores, which must be one backend's.
+    #[must_use]
+    pub fn new(
+        traces: Arc<dyn TraceStore>,
+        metrics: Arc<dyn MetricsStore>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        spawn: Arc<dyn Spawn>,
+        settings: TraceSettings,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let sink = Writing {
+            traces,
+            metrics,
+            clock: clock.clone(),
+            settings: settings.clone(),
+            pruned: Mutex::default(),
+        };
+        Self {
+            pipeline: Pipeline::new(sink, settings.recording, spawn),
+            clock,
+            ids,
+            settings,
+        }
+    }
+
+    fn entry(&self, tenant: &TenantId, trace: Trace) -> (TraceId, Result<TraceEntry>) {
+        let at = trace.began(self.clock.now());
+        let id = trace.id.unwrap_or_else(|| self.ids.trace_id(at));
+        let is_kept = self.keeps(&trace, id);
+        let entry = trace.into_record(id, at, &self.settings).map(|trace| TraceEntry {
+            tenant: tenant.clone(),
+            trace,
+            is_kept,
+        });
+        (id, entry)
+    }
+
+    fn keeps(&self, trace: &Trace, id: TraceId) -> bool {
+        let share = self.settings.sample;
+        if share.is_nan() || share >= 1.0 || (self.settings.keep_errors && trace.is_error()) {
+            return true;
+        }
+        let hash = match trace.session_name() {
+            Some(session) => xxh3_64(session.as_bytes()),
+            None => xxh3_64(&id.to_bytes()),
+        };
+        // As a share of all hashes there are.
+        (hash as f64) < share * 2_f64.powi(64)
+    }
+
+    /// Records a trace: never waits, never fails. What became of it at once, and the id under which it can be annotated.
+    pub(super) fn record(&self, tenant: &TenantId, trace: Trace) -> (TraceId, Recorded) {
+        let (id, entry) = self.entry(tenant, trace);
+        (id, self.pipeline.record(Item::of(entry)))
+    }
+
+    /// Records a trace and waits until it is stored.
+    pub(super) async fn record_durable(&self, tenant: &TenantId, trace: Trace) -> Result<(TraceId, Verdict)> {
+        let (id, entry) = self.entry(tenant, trace);
+        // Who waits is told why it is none.
+        let item = Item::of(Ok(entry?));
+        Ok((id, self.pipeline.record_durable(item).await?))
+    }
+
+    pub(super) fn annotate(&self, tenant: &TenantId, trace: TraceId, annotate: Annotate) -> Recorded {
+        let item = Item::annotation(tenant, trace, annotate.checked());
+        self.pipeline.record(item)
+    }
+
+    pub(super) async fn annotate_durable(
+        &self,
+        tenant: &TenantId,
+        trace: TraceId,
+        annotate: Annotate,
+    ) -> Result<Verdict> {
+        let item = Item::annotation(tenant, trace, Ok(annotate.checked()?));
+        self.pipeline.record_durable(item).await
+    }
+
+    /// Waits until what was recorded before is settled. See [`Traces::flush`](super::Traces::flush).
+    ///
+    /// # Errors
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) when the time is over before.
+    pub async fn flush(&self, deadline: Duration) -> Result<RecordingStats> {
+        self.pipeline.flush(deadline).await
+    }
+
+    /// Takes nothing more, writes what is queued, and says what became of all that was recorded.
+    pub async fn shutdown(&self, deadline: Duration) -> RecordingStats {
+        self.pipeline.shutdown(deadline).await
+    }
+
+    /// What became of all that was recorded as yet.
+    #[must_use]
+    pub fn stats(&self) -> RecordingStats {
+        self.pipeline.stats()
+    }
+
+    /// What a try to write failed with last, if one did.
+    #[must_use]
+    pub fn last_error(&self) -> Option<Error> {
+        self.pipeline.last_error()
+    }
+
+    /// How long traces are kept.
+    pub(super) fn retention(&self) -> Duration {
+        self.settings.kept_for()
+    }
+}
+
+impl std::fmt::Debug for TraceRecorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TraceRecorder")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Item {
+    fn of(entry: Result<TraceEntry>) -> Self {
+        entry.map_or_else(Self::invalid, |entry| Self {
+            tenant: Some(entry.tenant.clone()),
+            weight: entry.trace.bytes(),
+            waiting: Mutex::new(Some(Waiting::Trace {
+                entry: Box::new(entry),
+                is_redacted: false,
+            })),
+        })
+    }
+
+    fn annotation(tenant: &TenantId, trace: TraceId, annotation: Result<Annotation>) -> Self {
+        annotation.map_or_else(Self::invalid, |annotation| Self {
+            tenant: Some(tenant.clone()),
+            weight: annotation.bytes(),
+            waiting: Mutex::new(Some(Waiting::Annotation {
+                entry: Box::new(AnnotationEntry {
+                    tenant: tenant.clone(),
+                    trace,
+                    annotation,
+                }),
+                is_redacted: false,
+            })),
+        })
+    }
+
+    /// It is counted, and nothing else.
+    fn invalid(_: Error) -> Self {
+        Self {
+            tenant: None,
+            weight: 0,
+            waiting: Mutex::new(None),
+        }
+    }
+}
+
+/// Where traces go.
+struct Writing {
+    traces: Arc<dyn TraceStore>,
+    metrics: Arc<dyn MetricsStore>,
+    clock: Arc<dyn Clock>,
+    settings: Arc<TraceSettings>,
+    /// When each tenant's old traces were removed last, by the monotonic clock.
+    pruned: Mutex<BTreeMap<TenantId, Duration>>,
+}
+
+/// Entries taken out of a batch, redacted. Puts them back unless they were written.
+struct Taken<'a> {
+    batch: &'a [Item],
+    /// The place in the batch of each trace, and of each annotation.
+    places: (Vec<usize>, Vec<usize>),
+    traces: Vec<TraceEntry>,
+    annotations: Vec<AnnotationEntry>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let put = |place: usize, waiting| {
+            if let Some(item) = self.batch.get(place) {
+                *lock(&item.waiting) = Some(waiting);
+            }
+        };
+        for (place, entry) in self.places.0.drain(..).zip(self.traces.drain(..)) {
+            let entry = Box::new(entry);
+            put(
+                place,
+                Waiting::Trace {
+                    entry,
+                    is_redacted: true,
+                },
+            );
+        }
+        for (place, entry) in self.places.1.drain(..).zip(self.annotations.drain(..)) {
+            let entry = Box::new(entry);
+            put(
+                place,
+                Waiting::Annotation {
+                    entry,
+                    is_redacted: true,
+                },
+            );
+        }
+    }
+}
+
+impl Writing {
+    /// What can be stored of a batch.
+    fn take<'a>(&self, batch: &'a [Item]) -> Taken<'a> {
+        let mut taken = Taken {
+            batch,
+            places: (Vec::with_capacity(batch.len()), Vec::new()),
+            traces: Vec::with_capacity(batch.len()),
+            annotations: Vec::new(),
+        };
+        for (place, item) in batch.iter().enumerate() {
+            match lock(&item.waiting).take() {
+                None => {}
+                Some(Waiting::Trace {
+                    mut entry,
+                    is_redacted,
+                }) => {
+                    if is_redacted || self.redact(&mut entry) {
+                        taken.places.0.push(place);
+                        taken.traces.push(*entry);
+                    }
+                }
+                Some(Waiting::Annotation {
+                    mut entry,
+                    is_redacted,
+                }) => {
+                    let annotation = &mut entry.annotation;
+                    if is_redacted || self.try_redact(|redact| redact.annotation(annotation)) {
+                        taken.places.1.push(place);
+                        taken.annotations.push(*entry);
+                    }
+                }
+            }
+        }
+        taken
+    }
+
+    /// Takes out what must not be kept; says whether it can be stored.
+    fn redact(&self, entry: &mut TraceEntry) -> bool {
+        if !entry.is_kept {
+            return true;
+        }
+        let trace = &mut entry.trace;
+        let (id, at, stamp) = (trace.id, trace.at, trace.stamp.clone());
+        let redacted = self.try_redact(|redact| redact.trace(trace));
+        // What it is found and counted by is not to be redacted.
+        (trace.id, trace.at, trace.stamp) = (id, at, stamp);
+        redacted
+    }
+
+    fn try_redact(&self, with: impl FnOnce(&dyn Redact)) -> bool {
+        match self.settings.redact.as_deref() {
+            None => true,
+            Some(redact) => catch_unwind(AssertUnwindSafe(|| with(redact))).is_ok(),
+        }
+    }
+
+    async fn prune(&self, tenant: &TenantId, before: Timestamp) -> Result<()> {
+        for _ in 0..PRUNES_IN_A_ROW {
+            let traces = self.traces.prune_traces(tenant, before, PRUNE_AT_ONCE).await?;
+            let minutes = self.metrics.prune_minutes(tenant, before, PRUNE_AT_ONCE).await?;
+            if traces < PRUNE_AT_ONCE && minutes < PRUNE_AT_ONCE {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenants of a batch whose old traces were not removed lately.
+    fn due(&self, batch: &[Item], now: Duration) -> Vec<TenantId> {
+        const MOST: usize = 10_000;
+        let every = self.settings.prune_every;
+        if every.is_zero() {
+            return Vec::new();
+        }
+        let mut pruned = lock(&self.pruned);
+        if pruned.len() > MOST {
+            pruned.clear();
+        }
+        let mut due = Vec::new();
+        for tenant in batch.iter().filter_map(|item| item.tenant.as_ref()) {
+            let last = pruned.get(tenant);
+            if last.is_none_or(|last| now.saturating_sub(*last) >= every) {
+                pruned.insert(tenant.clone(), now);
+                due.push(tenant.clone());
+            }
+        }
+        due
+    }
+}
+
+fn verdict(of: TraceVerdict) -> Verdict {
+    match of {
+        TraceVerdict::Written => Verdict::Written,
+        TraceVerdict::Duplicate => Verdict::Duplicate,
+        TraceVerdict::Unknown => Verdict::Invalid,
+    }
+}
+
+#[async_trait]
+impl Sink for Writing {
+    type Item = Item;
+
+    fn weight(&self, item: &Item) -> usize {
+        item.weight
+    }
+
+    async fn write(&self, batch: &[Item]) -> Result<Vec<Verdict>> {
+        let mut taken = self.take(batch);
+        // What was not taken cannot be stored.
+        let mut verdicts = vec![Verdict::Invalid; batch.len()];
+        // Traces first: an annotation in the same batch may be of one of them.
+        if !taken.traces.is_empty() {
+            let found = self.traces.record_traces(&taken.traces).await?;
+            taken.traces.clear();
+            for (place, of) in taken.places.0.drain(..).zip(found) {
+                verdicts[place] = verdict(of);
+            }
+        }
+        if !taken.annotations.is_empty() {
+            let found = self.traces.annotate_traces(&taken.annotations).await?;
+            taken.annotations.clear();
+            for (place, of) in taken.places.1.drain(..).zip(found) {
+                verdicts[place] = verdict(of);
+            }
+        }
+        Ok(verdicts)
+    }
+
+    async fn written(&self, batch: &[Item], _: &[Verdict]) {
+        let due = self.due(batch, self.clock.elapsed());
+        let kept = chrono::TimeDelta::from_std(self.settings.kept_for()).ok();
+        let before = kept.and_then(|kept| self.clock.now().checked_sub_signed(kept));
+        if let Some(before) = before {
+            for tenant in due {
+                // What could not be removed now is removed another time.
+                let _ = self.prune(&tenant, before).await;
+            }
+        }
+    }
+}

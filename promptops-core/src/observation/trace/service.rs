@@ -1,0 +1,145 @@
+//! Traces of one tenant.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::draft::{Annotate, Trace};
+use super::filter::TraceFilter;
+use super::record::TraceRecord;
+use super::recorder::TraceRecorder;
+use super::store::TraceStore;
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
+use crate::observation::recording::{Recorded, RecordingStats, Verdict};
+
+/// The traces of one tenant.
+#[derive(Clone)]
+pub struct Traces {
+    store: Arc<dyn TraceStore>,
+    recorder: TraceRecorder,
+    tenant: TenantId,
+}
+
+impl Traces {
+    /// The traces of this tenant.
+    #[must_use]
+    pub fn new(store: Arc<dyn TraceStore>, recorder: TraceRecorder, tenant: TenantId) -> Self {
+        Self {
+            store,
+            recorder,
+            tenant,
+        }
+    }
+
+    /// Records a trace: never waits, never fails. What cannot be kept is counted: see [`stats`](Self::stats). The id is that
+    /// under which more can be said of it later.
+    pub fn record(&self, trace: Trace) -> TraceId {
+        self.recorder.record(&self.tenant, trace).0
+    }
+
+    /// Records a trace as [`record`](Self::record) does, and says what became of it at once.
+    pub fn try_record(&self, trace: Trace) -> (TraceId, Recorded) {
+        self.recorder.record(&self.tenant, trace)
+    }
+
+    /// Records a trace and waits until it is stored.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for what is out of its range, saying what; the backend's errors;
+    /// [`IllegalTransition`](ErrorKind::IllegalTransition) after a shutdown.
+    pub async fn record_durable(&self, trace: Trace) -> Result<(TraceId, Verdict)> {
+        self.recorder.record_durable(&self.tenant, trace).await
+    }
+
+    /// Says more of a trace, such as feedback and late scores: never waits, never fails. Of a trace that is not there, it is
+    /// counted as invalid.
+    pub fn annotate(&self, trace: TraceId, annotate: Annotate) -> Recorded {
+        self.recorder.annotate(&self.tenant, trace, annotate)
+    }
+
+    /// Says more of a trace and waits until it is stored.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such trace, since it was not kept or is too old;
+    /// [`Invalid`](ErrorKind::Invalid) for what is out of its range, saying what; the backend's errors;
+    /// [`IllegalTransition`](ErrorKind::IllegalTransition) after a shutdown.
+    pub async fn annotate_durable(&self, trace: TraceId, annotate: Annotate) -> Result<()> {
+        match self
+            .recorder
+            .annotate_durable(&self.tenant, trace, annotate)
+            .await?
+        {
+            Verdict::Invalid => Err(self.unknown(trace)),
+            _ => Ok(()),
+        }
+    }
+
+    /// A trace.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound); the backend's errors.
+    pub async fn get(&self, id: TraceId) -> Result<TraceRecord> {
+        let found = self.store.trace(&self.tenant, id).await?;
+        found.ok_or_else(|| self.unknown(id))
+    }
+
+    fn unknown(&self, id: TraceId) -> Error {
+        Error::new(
+            ErrorKind::NotFound,
+            format!(
+                "there is no trace {id}: it was not recorded yet, not kept, or removed after {} days",
+                self.recorder.retention().as_secs() / 86_400
+            ),
+        )
+        .with("tenant", &self.tenant)
+    }
+
+    /// Traces that are wanted, the newest first. A page may hold fewer than asked for, and still not be the last: go on while
+    /// it has a `next`.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a foreign cursor; the backend's errors.
+    pub async fn list(&self, filter: &TraceFilter, page: &PageRequest) -> Result<Page<TraceRecord>> {
+        self.store.traces(&self.tenant, filter, page).await
+    }
+
+    /// Removes this tenant's traces that began before a time, and says how many. The writer removes by itself what is older
+    /// than the retention. What was counted of them stays.
+    ///
+    /// # Errors
+    /// The backend's errors.
+    pub async fn remove_before(&self, before: Timestamp) -> Result<u64> {
+        const AT_ONCE: usize = 1_000;
+        let mut removed = 0;
+        loop {
+            let more = self.store.prune_traces(&self.tenant, before, AT_ONCE).await?;
+            removed += more as u64;
+            if more < AT_ONCE {
+                return Ok(removed);
+            }
+        }
+    }
+
+    /// Waits until all that was recorded before, of every tenant, is settled.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) when the time is over before; the writer goes on.
+    pub async fn flush(&self, deadline: Duration) -> Result<RecordingStats> {
+        self.recorder.flush(deadline).await
+    }
+
+    /// What became of all that was recorded in this process, of every tenant.
+    #[must_use]
+    pub fn stats(&self) -> RecordingStats {
+        self.recorder.stats()
+    }
+}
+
+impl fmt::Debug for Traces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traces")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! What is kept of traces, for how long, and what is taken out before.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::redact::Redact;
+use crate::observation::recording::RecordingSettings;
+
+/// Whether inputs and outputs are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Content {
+    /// They are.
+    #[default]
+    Kept,
+    /// They are not: traces say how an answer went, not what was asked and answered.
+    Omitted,
+}
+
+/// What is kept of traces, for how long, and what is taken out before.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct TraceSettings {
+    /// The queue between callers and the store.
+    pub recording: RecordingSettings,
+    /// Whether inputs and outputs are kept. Default: they are.
+    pub content: Content,
+    /// Most bytes of inputs and output together, by estimate; of a larger trace neither is kept. Default 256 KiB.
+    pub max_content_bytes: usize,
+    /// Share of traces that are kept, 0.0 ..= 1.0; all are counted. Whole sessions are kept or not, where traces name one.
+    /// What is no number counts as 1. Default 1.
+    pub sample: f64,
+    /// Whether errors are kept whatever the share. Default: yes.
+    pub keep_errors: bool,
+    /// Takes out what must not be kept. Default: nothing.
+    pub redact: Option<Arc<dyn Redact>>,
+    /// How long traces and counts by the minute are kept, at least an hour; counts by the hour and day stay. Default 90 days.
+    pub retention: Duration,
+    /// How often what is older is removed, by the writer, for the tenants whose traces it writes; zero: never by itself.
+    /// Default 1 h.
+    pub prune_every: Duration,
+}
+
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self {
+            recording: RecordingSettings::default(),
+            content: Content::default(),
+            max_content_bytes: 256 << 10,
+            sample: 1.0,
+            keep_errors: true,
+            redact: None,
+            retention: Duration::from_secs(90 * 86_400),
+            prune_every: Duration::from_secs(3_600),
+        }
+    }
+}
+
+impl TraceSettings {
+    /// How long traces are kept.
+    pub(super) fn kept_for(&self) -> Duration {
+        self.retention.max(Duration::from_secs(3_600))
+    }
+}
+
+impl fmt::Debug for TraceSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceSettings")
+            .field("recording", &self.recording)
+            .field("content", &self.content)
+            .field("max_content_bytes", &self.max_content_bytes)
+            .field("sample", &self.sample)
+            .field("keep_errors", &self.keep_errors)
+            .field("redact", &self.redact.is_some())
+            .field("retention", &self.retention)
+            .field("prune_every", &self.prune_every)
+            .finish()
+    }
+}

@@ -1,0 +1,61 @@
+//! The store of traces.
+
+use async_trait::async_trait;
+
+use super::filter::TraceFilter;
+use super::record::{AnnotationEntry, TraceEntry, TraceRecord};
+use crate::base::error::Result;
+use crate::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
+
+/// What became of something that was to be recorded of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TraceVerdict {
+    /// It is kept, and counted.
+    Written,
+    /// There is a trace of this id already, which stays as it is. Of one that was not kept nobody can say.
+    Duplicate,
+    /// There is no trace of this id.
+    Unknown,
+}
+
+/// Keeps traces, and counts them with the [`MetricsStore`](crate::observation::MetricsStore): the two are one backend.
+///
+/// Every method is one atomic operation. Errors: [`Unavailable`](crate::base::ErrorKind::Unavailable) when the backend
+/// cannot be reached, [`Backend`](crate::base::ErrorKind::Backend) for the rest.
+#[async_trait]
+pub trait TraceStore: Send + Sync {
+    /// Records traces and counts them, in every resolution, and says of each, in order, what became of it.
+    ///
+    /// # Behavior
+    /// - A trace whose id the tenant has already is a duplicate, also within one batch: it is neither kept nor counted.
+    /// - One that is not to be kept is counted all the same.
+    /// - Concurrent calls lose no count, and a reader sees a batch's counts as a whole.
+    async fn record_traces(&self, batch: &[TraceEntry]) -> Result<Vec<TraceVerdict>>;
+
+    /// Adds what is said of traces later, and counts them anew, in the times that they are of.
+    ///
+    /// # Behavior
+    /// - What is said of one trace is added in the order of the batch.
+    /// - A trace that the tenant does not have is [`Unknown`](TraceVerdict::Unknown), and the others are annotated.
+    /// - Concurrent calls on one trace lose nothing.
+    async fn annotate_traces(&self, batch: &[AnnotationEntry]) -> Result<Vec<TraceVerdict>>;
+
+    /// A trace; `None` when there is none of this id.
+    async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Option<TraceRecord>>;
+
+    /// Traces that are wanted, in descending order of their ids: the newest first. The cursor is the last id looked at, so
+    /// that a page may hold fewer than were asked for, and still not be the last.
+    ///
+    /// # Behavior
+    /// - Paging to the end meets every trace once that was there at the beginning and is there at the end.
+    async fn traces(
+        &self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TraceRecord>>;
+
+    /// Removes at most so many traces that began before a time, the oldest first, and says how many. What was counted of them
+    /// stays.
+    async fn prune_traces(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize>;
+}
