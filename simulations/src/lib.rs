@@ -5,10 +5,12 @@
 
 pub mod arguments;
 pub mod assignment;
+pub mod cost;
 mod naive;
 mod parallel;
 pub mod power;
 mod record;
+pub mod returning;
 pub mod scenario;
 pub mod tables;
 mod trial;

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::assignment::{Units, deviations};
+use crate::cost;
 use crate::power::{Effect, found};
+use crate::returning::{SPLITS, returned};
 use crate::scenario::{Scenario, Size, mistakes};
 
 const SEED: u64 = 20_261_121;
@@ -43,6 +45,23 @@ pub fn experiments(arguments: &Arguments, out: &mut impl Write) -> io::Result<()
             scenario.name, scenario.rate, mistakes.declared, mistakes.naive
         )?;
         out.flush()?;
+    }
+    let returning = Size {
+        experiments: size.experiments / 5,
+        ..size
+    };
+    writeln!(
+        out,
+        "\nEqual variants, units that come back, the content ones more often; {} experiments.\n\n{:<24} {:>10} {:>12}",
+        returning.experiments, "traffic of the variant", "declared", "difference"
+    )?;
+    for (name, splits) in SPLITS {
+        let found = returned(splits, returning, SEED, threads).map_err(io::Error::other)?;
+        writeln!(
+            out,
+            "{name:<24} {:>10.4} {:>+12.4}",
+            found.declared, found.difference
+        )?;
     }
     let trials = if arguments.full { 10_000 } else { 1_000 };
     writeln!(

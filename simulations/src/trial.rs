@@ -46,7 +46,7 @@ const ONE: f64 = (1_u64 << 53) as f64;
 const ALL_BUCKETS: NonZeroU64 = NonZeroU64::new(BUCKETS as u64).unwrap();
 
 /// A number in 0.0 .. 1.0.
-fn unit(random: &mut Random) -> f64 {
+pub(crate) fn unit(random: &mut Random) -> f64 {
     (random.bits() >> 11) as f64 / ONE
 }
 
@@ -79,7 +79,7 @@ impl Trial<'_> {
             }
             if ended.winner.is_none() {
                 let mut delta = TallyDelta::new();
-                let verdict = delta.count(&outcome(at, epoch.number, variant, success), None);
+                let verdict = delta.count(&outcome(epoch.number, variant, success), None);
                 debug_assert_eq!(verdict, OutcomeVerdict::Written);
                 tallies.apply(&delta);
                 ended.winner = self.evidence.winner(&tallies).map(|winner| (winner, recorded));
@@ -92,9 +92,10 @@ impl Trial<'_> {
     }
 }
 
-fn outcome(unit: u64, epoch: u32, variant: u8, success: bool) -> OutcomeEntry {
+/// Of a unit that comes once; none tells it from others.
+pub(crate) fn outcome(epoch: u32, variant: u8, success: bool) -> OutcomeEntry {
     OutcomeEntry {
-        unit: UnitKey::new(unit),
+        unit: UnitKey::new(0),
         variant,
         epoch,
         success: Some(success),

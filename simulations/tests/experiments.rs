@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 
 use simulations::assignment::{Units, deviations};
 use simulations::power::{Effect, found};
+use simulations::returning::{SPLITS, returned};
 use simulations::scenario::{Scenario, Size, mistakes};
 
 const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
@@ -33,8 +34,8 @@ fn equal_variants_rarely_have_a_winner() {
 fn a_test_for_one_look_mistakes_drift_for_an_effect() {
     // That the simulation can see mistakes at all.
     let size = Size {
-        experiments: 40,
-        horizon: 4_000,
+        experiments: 30,
+        horizon: 3_000,
     };
     let found = mistakes(&Scenario::named("drift, ramp").unwrap(), size, 1, TWO).unwrap();
     assert!(found.naive > 0.8 && found.declared <= 0.1, "{found:?}");
@@ -59,7 +60,7 @@ fn a_better_variant_is_found_about_as_soon_as_by_a_fixed_sample() {
 fn any_number_of_threads_gives_the_same_table() {
     let scenario = Scenario::named("50/50").unwrap();
     let size = Size {
-        experiments: 60,
+        experiments: 40,
         horizon: 300,
     };
     let by = |threads| mistakes(&scenario, size, 7, NonZeroUsize::new(threads).unwrap()).unwrap();
@@ -75,5 +76,17 @@ fn two_experiments_assign_evenly_and_independently() {
             found.even.abs() < 4.0 && found.independent.abs() < 4.0,
             "{units:?}: {found:?}"
         );
+    }
+}
+
+#[test]
+fn units_that_come_back_rarely_make_a_winner_of_an_equal() {
+    for (name, splits) in SPLITS {
+        let size = Size {
+            experiments: 40,
+            horizon: 1_000,
+        };
+        let found = returned(splits, size, 1, TWO).unwrap();
+        assert!(found.declared <= 0.15, "{name}: {found:?}");
     }
 }
