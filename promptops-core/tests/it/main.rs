@@ -14,6 +14,7 @@ mod dataset_files;
 mod deciding;
 mod enduring;
 mod evaluating;
+mod experimenting;
 mod faulty;
 mod gates;
 mod golden;
