@@ -1,0 +1,68 @@
+//! What the command line asks for.
+
+use std::num::NonZeroUsize;
+
+/// How the program is called.
+pub const USAGE: &str = "usage: simulations experiments [--full] [--threads N]";
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arguments {
+    /// All of it: minutes rather than seconds.
+    pub full: bool,
+    /// Threads to use.
+    pub threads: NonZeroUsize,
+}
+
+/// Reads the arguments after the program's name.
+///
+/// # Errors
+/// For anything but what [`USAGE`] says: what is wrong, in words.
+pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = arguments.into_iter();
+    match arguments.next().as_deref() {
+        Some("experiments") => {}
+        Some(other) => return Err(format!("there is no simulation {other:?}; {USAGE}")),
+        None => return Err(format!("nothing to simulate was named; {USAGE}")),
+    }
+    let mut parsed = Arguments {
+        full: false,
+        threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--full" => parsed.full = true,
+            "--threads" => {
+                let threads = arguments.next().and_then(|threads| threads.parse().ok());
+                parsed.threads = threads.ok_or(format!("--threads needs a number above 0; {USAGE}"))?;
+            }
+            other => return Err(format!("unknown argument {other:?}; {USAGE}")),
+        }
+    }
+    Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Arguments, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn arguments_are_those_of_the_usage() {
+        let read_all = read("experiments --threads 3 --full").unwrap();
+        assert!(read_all.full && read_all.threads.get() == 3);
+        assert!(!read("experiments").unwrap().full);
+        for wrong in [
+            "",
+            "experiment",
+            "experiments --fast",
+            "experiments --threads",
+            "experiments --threads 0",
+        ] {
+            assert!(read(wrong).unwrap_err().contains(USAGE), "{wrong}");
+        }
+    }
+}
