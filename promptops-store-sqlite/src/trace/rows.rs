@@ -1,9 +1,10 @@
 //! Rows of traces, and what they are in core.
 
-use promptops_core::Result;
 use promptops_core::base::stored::{corrupt, from_json, to_json};
 use promptops_core::base::{TenantId, Timestamp, TraceId};
 use promptops_core::observation::{Dimensions, Metrics, TraceEntry, TraceRecord};
+use promptops_core::{Error, ErrorKind, Result};
+use serde_json::Value;
 
 /// A trace as it is written, and what it adds to the counts.
 pub(super) struct TraceRow {
@@ -21,9 +22,24 @@ pub(super) struct TraceRow {
     pub(super) body: Option<String>,
 }
 
+/// Deepest nesting of inputs. A parser of JSON takes 127 levels, and a trace has some of its own: one that is deeper could
+/// be kept, and neither read nor listed past.
+const MAX_DEPTH: usize = 120;
+
 impl TraceRow {
     pub(super) fn new(entry: &TraceEntry) -> Result<Self> {
         let trace = &entry.trace;
+        if trace
+            .inputs
+            .as_ref()
+            .is_some_and(|inputs| !is_within(inputs, MAX_DEPTH))
+        {
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("the inputs of a trace are nested deeper than {MAX_DEPTH} levels; keep a flatter form of them"),
+            )
+            .with("trace", trace.id));
+        }
         Ok(Self {
             tenant: entry.tenant.clone(),
             id: trace.id,
@@ -37,6 +53,15 @@ impl TraceRow {
             session: trace.session.clone(),
             body: entry.is_kept.then(|| encode(trace)).transpose()?,
         })
+    }
+}
+
+/// Whether a value is nested in at most so many levels.
+fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+        Value::Object(entries) => levels > 0 && entries.values().all(|value| is_within(value, levels - 1)),
     }
 }
 
