@@ -163,7 +163,7 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
     }
 }
 
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 24] = [
     "tenant",
     "prompt",
     "prompt_tag",
@@ -173,7 +173,7 @@ const TABLES: [&str; 20] = [
     "history",
     "policy",
     "approval",
-    "metrics",
+    "rollup",
     "evidence",
     "audit",
     "audit_head",
@@ -184,6 +184,10 @@ const TABLES: [&str; 20] = [
     "lease",
     "result",
     "completion",
+    "trace",
+    "experiment",
+    "outcome",
+    "tally",
 ];
 
 /// How many rows of each table a connection sees, and of how many tenants.
