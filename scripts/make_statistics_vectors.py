@@ -18,7 +18,7 @@ import statsmodels
 import statsmodels.api
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 MASK = (1 << 64) - 1
 
@@ -200,6 +200,63 @@ def sample_quantiles(rng):
     return {"values": values, "at": [[q, float(numpy.quantile(values, q))] for q in (0, 0.01, 0.5, 0.9, 0.95, 0.99, 1)]}
 
 
+def rate_differences():
+    cases = [(56, 70, 48, 80), (9, 10, 3, 10), (0, 10, 0, 10), (10, 10, 0, 20), (5, 56, 0, 29), (900, 1000, 930, 1000)]
+    return [
+        [a, n, b, m, level, *map(float, confint_proportions_2indep(b, m, a, n, method="newcomb", alpha=1 - level))]
+        for a, n, b, m in cases
+        for level in (0.8, 0.95, 0.999)
+    ]
+
+
+def mean_differences(rng):
+    """Welch's, with the degrees of freedom rounded down."""
+    out = []
+    for n, m, level in [(2, 3, 0.95), (8, 30, 0.9), (200, 50, 0.99)]:
+        first, second = listed(rng.beta(2, 1, n).round(4)), listed(rng.beta(1, 1, m).round(4))
+        df = stats.ttest_ind(second, first, equal_var=False).df
+        error = numpy.hypot(stats.sem(first), stats.sem(second))
+        low, high = stats.t.interval(level, int(df), numpy.mean(second) - numpy.mean(first), error)
+        out.append({"first": first, "second": second, "level": level, "low": low, "high": high})
+    return out
+
+
+def label_scores(rng):
+    """ln E of scores by hundredths, written down as it is defined; tau = 0.4, 8 steps for each sign."""
+    out = []
+    for share, prior, n in [(0.5, None, 60), (0.5, 0.7, 400), (0.1, 0.8, 300), (0.75, None, 200)]:
+        m = round(n * share / (1 - share))
+        scores = [[round(float(x) * 100) for x in rng.beta(a, 1, size)] for a, size in ((2, n), (3, m))]
+        pooled = [(y / 100, label) for label in (0, 1) for y in scores[label]]
+        logit, sigma = lambda p: numpy.log(p / (1 - p)), lambda x: 1 / (1 + numpy.exp(-x))
+        bases = [logit(prior) + d for d in (-0.7, 0, 0.7)] if prior else map(logit, (0.02, 0.07, 0.2, 0.5, 0.8, 0.93, 0.98))
+        logs = []
+        for eta in bases:
+            for sign in (-1, 1):
+                for j in range(8):
+                    phi = sign * 0.4 * stats.norm.ppf(0.5 + 0.5 * (j + 0.5) / 8)
+                    a, b = sigma(eta - phi / 2), sigma(eta + phi / 2)
+                    center = -numpy.log((1 - b) / (1 - a)) / phi
+                    t = [sigma(logit(share) + phi * (y - center)) for y, _ in pooled]
+                    logs.append(sum(numpy.log(p if label else 1 - p) for p, (_, label) in zip(t, pooled)))
+        null = n * numpy.log(n / (n + m)) + m * numpy.log(m / (n + m))
+        ln_e = scipy.special.logsumexp(logs) - numpy.log(len(logs)) - null
+        out.append({"share": share, "prior": prior, "control": scores[0], "variant": scores[1], "ln_e": ln_e})
+    return out
+
+
+def sample_ratios():
+    """Probabilities of SciPy's: Dirichlet-multinomial over multinomial."""
+    cases = [([500, 500], [1, 1]), ([9463, 7681], [5000, 5000]), ([250, 240, 260, 250], [25, 25, 25, 25]),
+             ([3, 0], [1, 1]), ([0, 7], [9_999, 1]), ([60, 30, 5, 2], [7_000, 2_000, 900, 100])]
+    out = []
+    for counts, weights in cases:
+        shares = numpy.array(weights) / sum(weights)
+        mixed = stats.dirichlet_multinomial(1000 * shares, sum(counts)).logpmf(counts)
+        out.append([counts, weights, float(mixed - stats.multinomial(sum(counts), shares).logpmf(counts))])
+    return out
+
+
 def main():
     rng = numpy.random.default_rng(20_260_101)
     vectors = {
@@ -217,6 +274,10 @@ def main():
         "error": errors(rng),
         "repeats": repeats(),
         "quantile": sample_quantiles(rng),
+        "rate_difference": rate_differences(),
+        "mean_difference": mean_differences(rng),
+        "label_scores": label_scores(rng),
+        "sample_ratio": sample_ratios(),
     }
     path = pathlib.Path(__file__).parent.parent / "promptops-core/tests/vectors/statistics.json"
     rows = ",\n".join(f'"{name}": {json.dumps(value, default=float)}' for name, value in vectors.items())

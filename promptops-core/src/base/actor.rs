@@ -82,11 +82,13 @@ pub enum Operation {
     SaveDataset,
     /// Start, stop and resume evaluation runs, and work on them.
     Evaluate,
+    /// Start experiments, pause and resume them, split their traffic otherwise, and end them.
+    Experiment,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Author,
         Self::Promote,
         Self::Rollback,
@@ -97,6 +99,7 @@ impl Operation {
         Self::RecordEvidence,
         Self::SaveDataset,
         Self::Evaluate,
+        Self::Experiment,
     ];
 
     /// The operation in words, as errors name it.
@@ -113,6 +116,7 @@ impl Operation {
             Self::RecordEvidence => "record evidence",
             Self::SaveDataset => "save datasets",
             Self::Evaluate => "evaluate",
+            Self::Experiment => "run experiments",
         }
     }
 
@@ -131,6 +135,7 @@ impl Operation {
                         | Self::RecordEvidence
                         | Self::SaveDataset
                         | Self::Evaluate
+                        | Self::Experiment
                 )
             }
         }
@@ -259,6 +264,7 @@ mod tests {
                 "record evidence: owner member system",
                 "save datasets: owner member system",
                 "evaluate: owner member system",
+                "run experiments: owner member system",
             ]
         );
     }

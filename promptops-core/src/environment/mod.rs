@@ -20,6 +20,7 @@ pub use history::{HistoryRecord, MoveKind, Waiver, predecessors, standing};
 pub use pointer::Pointer;
 pub use policy::{Policy, PolicyRecord, QualityGate};
 pub use promotion::Promotion;
+pub(crate) use promotion::{Decided, set_aside};
 pub use rollback::Rollback;
 pub use service::{Environments, Governance};
 pub use store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};

@@ -76,6 +76,15 @@ impl<'a> Promotion<'a> {
     }
 
     async fn run(self) -> Result<Pointer> {
+        let environments = self.environments;
+        match self.decide().await? {
+            Decided::Live(pointer) => Ok(pointer),
+            Decided::Move(change) => environments.commit(*change).await,
+        }
+    }
+
+    /// Decides, and commits nothing: for who makes the move in a commit of their own.
+    pub(crate) async fn decide(self) -> Result<Decided> {
         let Self {
             environments,
             version,
@@ -125,7 +134,7 @@ impl<'a> Promotion<'a> {
             && live.version == version.number
             && live.closure_hash == case.closure.hash
         {
-            return Ok(live.clone());
+            return Ok(Decided::Live(live.clone()));
         }
         let reason = if reason.is_empty() {
             evidence_in_words(&case.conditions)
@@ -137,24 +146,9 @@ impl<'a> Promotion<'a> {
             .iter()
             .map(|condition| json!({ "met": condition.met, "condition": condition.detail }))
             .collect();
-        let unmet: Vec<Unmet> = case
-            .conditions
-            .into_iter()
-            .filter(|condition| !condition.met)
-            .map(|condition| condition.detail)
-            .collect();
-        let waiver = match waiver {
-            Some(reason) if !unmet.is_empty() => Some(Waiver { reason, unmet }),
-            _ if !unmet.is_empty() => {
-                return Err(Error::new(
-                    ErrorKind::Refused,
-                    format!("{version} may not go live in {}", case.environment),
-                )
-                .with_unmet(unmet));
-            }
-            // Nothing to set aside.
-            _ => None,
-        };
+        let waiver = set_aside(case.conditions, waiver, || {
+            format!("{version} may not go live in {}", case.environment)
+        })?;
         let detail = json!({
             "from": case.slots.pointer(&case.environment).map(|pointer| pointer.version),
             "to": version.number,
@@ -171,25 +165,53 @@ impl<'a> Promotion<'a> {
             slot(&version.prompt, &case.environment),
             &detail,
         );
-        environments
-            .commit(PointerMove {
-                tenant: environments.tenant.clone(),
-                prompt: version.prompt.clone(),
-                environment: case.environment,
-                kind: MoveKind::Promote,
-                to: version.number,
-                hash: version.hash,
-                closure_hash: case.closure.hash,
-                expected_revision: case.revision,
-                policy_revision: case.slots.policy_revision,
-                source: case.source,
-                actor: actor.clone(),
-                reason,
-                waiver,
-                at: audit.at,
-                audit,
-            })
-            .await
+        Ok(Decided::Move(Box::new(PointerMove {
+            tenant: environments.tenant.clone(),
+            prompt: version.prompt.clone(),
+            environment: case.environment,
+            kind: MoveKind::Promote,
+            to: version.number,
+            hash: version.hash,
+            closure_hash: case.closure.hash,
+            expected_revision: case.revision,
+            policy_revision: case.slots.policy_revision,
+            source: case.source,
+            actor: actor.clone(),
+            reason,
+            waiver,
+            at: audit.at,
+            audit,
+        })))
+    }
+}
+
+/// What a promotion comes to.
+pub(crate) enum Decided {
+    /// It is live already.
+    Live(Pointer),
+    /// This move is to be committed.
+    Move(Box<PointerMove>),
+}
+
+/// The waiver of what is not met, where there is something and a reason to set it aside.
+///
+/// # Errors
+/// [`Refused`](ErrorKind::Refused), in the words given, listing what is not met, without a reason.
+pub(crate) fn set_aside(
+    conditions: Vec<Condition>,
+    reason: Option<String>,
+    refusal: impl FnOnce() -> String,
+) -> Result<Option<Waiver>> {
+    let unmet: Vec<Unmet> = conditions
+        .into_iter()
+        .filter(|condition| !condition.met)
+        .map(|condition| condition.detail)
+        .collect();
+    match reason {
+        // Nothing to set aside.
+        _ if unmet.is_empty() => Ok(None),
+        Some(reason) => Ok(Some(Waiver { reason, unmet })),
+        None => Err(Error::new(ErrorKind::Refused, refusal()).with_unmet(unmet)),
     }
 }
 

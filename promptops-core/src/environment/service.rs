@@ -57,15 +57,15 @@ pub struct Environments {
 }
 
 /// Everything that a decision about one slot rests on.
-pub(super) struct Case {
-    pub(super) environment: EnvironmentName,
-    pub(super) slots: Slots,
+pub(crate) struct Case {
+    pub(crate) environment: EnvironmentName,
+    pub(crate) slots: Slots,
     pub(super) policy: Policy,
-    pub(super) closure: Closure,
-    pub(super) revision: u64,
+    pub(crate) closure: Closure,
+    pub(crate) revision: u64,
     pub(super) source: Option<SourceGuard>,
     pub(super) evaluation: EvaluationFound,
-    pub(super) conditions: Vec<Condition>,
+    pub(crate) conditions: Vec<Condition>,
 }
 
 impl Environments {
@@ -328,6 +328,12 @@ impl Environments {
         Ok(slots.policy(&environment).cloned().unwrap_or_default())
     }
 
+    /// The pointer's revision; 0 when nothing is live.
+    pub(crate) async fn revision(&self, prompt: &PromptName, environment: &EnvironmentName) -> Result<u64> {
+        let slots = self.governance.environments.slots(&self.tenant, prompt).await?;
+        Ok(slots.pointer(environment).map_or(0, |pointer| pointer.revision))
+    }
+
     /// Checks that an environment exists: one of the defaults, one that has a policy, or one in which something of the
     /// prompt is live.
     fn known(
@@ -361,7 +367,7 @@ impl Environments {
     }
 
     /// Loads all facts and holds them against the policy.
-    pub(super) async fn case(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Case> {
+    pub(crate) async fn case(&self, version: &Version, environment: &str, actor: &Actor) -> Result<Case> {
         let governance = &self.governance;
         let environment = EnvironmentName::new(environment)?;
         own(&self.tenant, version)?;

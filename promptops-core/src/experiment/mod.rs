@@ -1,7 +1,10 @@
 //! Experiments: variants of a prompt on live traffic, and a decision that holds however often one looks.
 
 mod allocation;
+mod analysis;
 mod assigner;
+mod decision;
+mod evidence;
 mod guardrail;
 mod outcome;
 mod record;
@@ -10,7 +13,10 @@ mod store;
 mod tally;
 
 pub use allocation::{Allocation, BUCKETS, BucketRange};
+pub use analysis::{Analysis, EpochAnalysis, GuardrailAnalysis, SampleRatio, VariantAnalysis, VersusControl};
 pub use assigner::{Assigned, Assigner};
+pub use decision::{Decision, Missing, decide};
+pub use evidence::Evidence;
 pub use guardrail::{Guardrail, Harm, MAX_GUARDRAILS};
 pub use outcome::{Outcome, OutcomeEntry, OutcomeVerdict};
 pub use record::{

@@ -201,8 +201,8 @@ impl Default for Tally {
 }
 
 impl Tally {
-    fn add(&mut self, counter: Counter, count: u64) {
-        let place = match counter {
+    fn place(&mut self, counter: Counter) -> Option<&mut u64> {
+        Some(match counter {
             Counter::OUTCOMES => &mut self.outcomes,
             Counter::JUDGED => &mut self.judged,
             Counter::SUCCESSES => &mut self.successes,
@@ -215,19 +215,20 @@ impl Tally {
                 let at = |from: u16| code.checked_sub(from).map(usize::from);
                 let bin = at(Counter::SCORE_BIN).and_then(|bin| self.score_bins.get_mut(bin));
                 let guardrails = &mut self.guardrails;
-                let known = match (bin, at(Counter::HARMED), at(Counter::MEASURED)) {
-                    (Some(bin), _, _) => Some(bin),
-                    (None, Some(n), _) => guardrails.get_mut(n).map(|(_, harmed)| harmed),
-                    (None, None, Some(n)) => guardrails.get_mut(n).map(|(measured, _)| measured),
-                    (None, None, None) => None,
-                };
-                match known {
-                    Some(place) => place,
-                    None => return,
+                match (bin, at(Counter::HARMED), at(Counter::MEASURED)) {
+                    (Some(bin), _, _) => bin,
+                    (None, Some(n), _) => guardrails.get_mut(n).map(|(_, harmed)| harmed)?,
+                    (None, None, Some(n)) => guardrails.get_mut(n).map(|(measured, _)| measured)?,
+                    (None, None, None) => return None,
                 }
             }
-        };
-        *place = place.saturating_add(count);
+        })
+    }
+
+    fn add(&mut self, counter: Counter, count: u64) {
+        if let Some(place) = self.place(counter) {
+            *place = place.saturating_add(count);
+        }
     }
 }
 
@@ -248,6 +249,17 @@ impl Tallies {
                 .add(key.counter, count);
         }
         tallies
+    }
+
+    /// Adds what a batch changes: what [`from_rows`](Self::from_rows) would say after it, for whoever looks after every
+    /// outcome. A count never falls below 0.
+    pub fn apply(&mut self, delta: &TallyDelta) {
+        for (key, by) in delta.iter() {
+            let tally = self.0.entry((key.epoch, key.variant)).or_default();
+            if let Some(place) = tally.place(key.counter) {
+                *place = place.saturating_add_signed(by);
+            }
+        }
     }
 
     /// One variant's tally in one epoch; `None` when nothing was counted.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster;
 use super::distribution::student_quantile;
 use super::interval::{Confidence, Interval};
+use super::moments::Moments;
 
 /// A mean, its standard error, and the interval that follows from both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -76,6 +77,16 @@ pub fn mean_interval(values: &[f64], confidence: Confidence) -> Option<MeanEstim
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     let standard_error = (squares / (count - 1.0) / count).sqrt();
     MeanEstimate::new(mean, standard_error, values.len(), confidence)
+}
+
+/// [`mean_interval`] of values of which only mean and variance are known.
+///
+/// `None` for fewer than two values.
+#[must_use]
+pub fn moments_interval(moments: &Moments, confidence: Confidence) -> Option<MeanEstimate> {
+    let standard_error = (moments.unbiased_variance()? / moments.count as f64).sqrt();
+    let count = usize::try_from(moments.count).ok()?;
+    MeanEstimate::new(moments.mean, standard_error, count, confidence)
 }
 
 /// The mean of values that are alike within groups (`groups[i]` is the key of `values[i]`): the cluster-robust estimator

@@ -3,13 +3,18 @@
 //! | to | use |
 //! |---|---|
 //! | give a rate with what is known of it | [`wilson`] |
-//! | give a mean with what is known of it | [`mean_interval`], [`clustered_mean_interval`] |
+//! | give a mean with what is known of it | [`mean_interval`], [`moments_interval`], [`clustered_mean_interval`] |
 //! | the same for any other figure | [`bootstrap`], [`bootstrap_clustered`], [`bootstrap_mean`] |
 //! | compare two runs on the same entries | [`mcnemar`], [`matched_difference`], [`sign_flip`], [`sign_flip_clustered`] |
 //! | say what a comparison could have found | [`MeanEstimate::minimum_detectable_effect`] |
 //! | sum up repeats | [`pass_hat_k`], [`pass_at_k`] |
 //! | hold a judge against people | [`spearman`], [`weighted_kappa`], [`mean_absolute_error`], [`best_constant`] |
 //! | give latencies | [`Sample::quantile`] |
+//! | compare two versions over a period | [`rate_difference`], [`mean_difference`] |
+//! | compare variants, with a look after every outcome | [`LabelTest`], [`anytime_p`] |
+//! | show by how much they differ, at every look | [`sequential_difference`], [`sequential_lift`] |
+//! | see whether variants got the traffic that they were to get | [`sample_ratio_ln_e`] |
+//! | say how long it will take | [`outcomes_needed`] |
 //!
 //! Every function has an answer for every input. `None` says that there is no such figure: too few values, values that
 //! are infinite or no numbers, lists of different lengths. No figure in an answer is infinite or no number.
@@ -20,22 +25,35 @@
 mod agreement;
 mod bootstrap;
 mod cluster;
+mod confidence_sequence;
+mod difference;
 mod distribution;
 mod interval;
+mod label_e_value;
 mod mean;
+mod moments;
+mod outcomes_needed;
 mod paired;
 mod quantile;
 mod random;
 mod rates;
 mod resampling;
+mod sample_ratio;
 
 pub use agreement::{
     BestConstant, Correlation, Kappa, KappaWeights, best_constant, mean_absolute_error, spearman,
     weighted_kappa,
 };
 pub use bootstrap::{bootstrap, bootstrap_clustered, bootstrap_mean};
+pub use confidence_sequence::{
+    SequentialEstimate, Tuning, sequential_difference, sequential_estimate, sequential_lift,
+};
+pub use difference::{mean_difference, rate_difference};
 pub use interval::{Confidence, Interval};
-pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval};
+pub use label_e_value::{LabelTest, anytime_p};
+pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval, moments_interval};
+pub use moments::{Counts, Moments, ScoreBins};
+pub use outcomes_needed::outcomes_needed;
 pub use paired::{
     PermutationMethod, PermutationTest, matched_difference, mcnemar, sign_flip, sign_flip_clustered,
 };
@@ -43,3 +61,4 @@ pub use quantile::Sample;
 pub use random::Random;
 pub use rates::{pass_at_k, pass_hat_k, wilson};
 pub use resampling::Resampling;
+pub use sample_ratio::sample_ratio_ln_e;

@@ -4,6 +4,7 @@
     reason = "helpers of tests are tests, which clippy.toml cannot know"
 )]
 
+mod anytime;
 mod assignment;
 mod authoring;
 mod bombs;

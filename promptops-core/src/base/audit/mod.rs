@@ -48,10 +48,20 @@ pub enum AuditAction {
     ResumeRun,
     /// An evaluation run was completed, and its evidence recorded.
     CompleteRun,
+    /// An experiment was begun.
+    StartExperiment,
+    /// An experiment was paused.
+    PauseExperiment,
+    /// A paused experiment was taken up again.
+    ResumeExperiment,
+    /// An experiment's traffic was split otherwise.
+    ReweightExperiment,
+    /// An experiment was ended.
+    CompleteExperiment,
 }
 
 impl AuditAction {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 19] = [
         Self::SaveVersion,
         Self::SetStatus,
         Self::SetTags,
@@ -66,6 +76,11 @@ impl AuditAction {
         Self::StopRun,
         Self::ResumeRun,
         Self::CompleteRun,
+        Self::StartExperiment,
+        Self::PauseExperiment,
+        Self::ResumeExperiment,
+        Self::ReweightExperiment,
+        Self::CompleteExperiment,
     ];
 
     /// The stable text form, as stored and hashed.
@@ -86,6 +101,11 @@ impl AuditAction {
             Self::StopRun => "stop_run",
             Self::ResumeRun => "resume_run",
             Self::CompleteRun => "complete_run",
+            Self::StartExperiment => "start_experiment",
+            Self::PauseExperiment => "pause_experiment",
+            Self::ResumeExperiment => "resume_experiment",
+            Self::ReweightExperiment => "reweight_experiment",
+            Self::CompleteExperiment => "complete_experiment",
         }
     }
 }
