@@ -130,29 +130,32 @@ EXECUTE FUNCTION promptops.refuse('outcomes are only added to');
 -- Functions for what goes by indexes whatever the tables held when it was planned, as in schema 4. Each is called after
 -- the tenant was entered, in a transaction that has its lock timeout.
 
--- Makes the counts that are not there yet, and locks all of them in the order in which they are given, which is the same
--- for everybody. Then nobody can change or remove them, and each is returned with its place, from 1.
+-- Locks counts in the order in which they are given, which is the same for everybody: nobody can change or remove them
+-- then. Each is returned with its place, from 1. Those that are not there are made, or left out.
 CREATE FUNCTION promptops.locked_rollups(
     in_tenant bigint, in_prompts text[], in_resolutions text[], in_starts bigint[], in_closure_hashes bytea[],
-    in_environments text[], in_versions bigint[], in_experiments text[], in_variants text[],
+    in_environments text[], in_versions bigint[], in_experiments text[], in_variants text[], in_is_made boolean,
     OUT place bigint, OUT metrics text
 ) RETURNS SETOF record
 LANGUAGE plpgsql SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off AS $$
 BEGIN
     PERFORM promptops.need_read_committed();
-    -- A row that meets a conflict is locked before it is found that there is nothing to update.
-    INSERT INTO promptops.rollup
-            (tenant, prompt, resolution, start, closure_hash, environment, version, experiment, variant, metrics)
-        SELECT in_tenant, k.*, '{}' FROM unnest(in_prompts, in_resolutions, in_starts, in_closure_hashes, in_environments,
-            in_versions, in_experiments, in_variants) k
-        ON CONFLICT ON CONSTRAINT rollup_pkey DO UPDATE SET metrics = excluded.metrics WHERE false;
+    IF in_is_made THEN
+        -- A row that meets a conflict is locked before it is found that there is nothing to update.
+        INSERT INTO promptops.rollup
+                (tenant, prompt, resolution, start, closure_hash, environment, version, experiment, variant, metrics)
+            SELECT in_tenant, k.*, '{}' FROM unnest(in_prompts, in_resolutions, in_starts, in_closure_hashes,
+                in_environments, in_versions, in_experiments, in_variants) k
+            ON CONFLICT ON CONSTRAINT rollup_pkey DO UPDATE SET metrics = excluded.metrics WHERE false;
+    END IF;
     RETURN QUERY SELECT k.place, r.metrics
         FROM unnest(in_prompts, in_resolutions, in_starts, in_closure_hashes, in_environments, in_versions,
             in_experiments, in_variants) WITH ORDINALITY
             k (prompt, resolution, start, closure_hash, environment, version, experiment, variant, place)
         JOIN promptops.rollup r ON r.tenant = in_tenant AND r.prompt = k.prompt AND r.resolution = k.resolution
             AND r.start = k.start AND r.closure_hash = k.closure_hash AND r.environment = k.environment
-            AND r.version = k.version AND r.experiment = k.experiment AND r.variant = k.variant;
+            AND r.version = k.version AND r.experiment = k.experiment AND r.variant = k.variant
+        ORDER BY k.place FOR NO KEY UPDATE OF r;
 END
 $$;
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod rollup;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use promptops_core::Result;
 use promptops_core::base::stored::from_json;
@@ -9,9 +11,10 @@ use promptops_core::base::{ClosureHash, EnvironmentName, PromptName, TenantId, T
 use promptops_core::observation::{Feedback, Metrics, MetricsStore, Rollup, RollupQuery};
 use sqlx::Row;
 
-use self::rollup::Changes;
+use self::rollup::Additions;
 use crate::backend::{PgBackend, removed};
-use crate::error;
+use crate::connection::Transaction;
+use crate::{error, tenancy};
 
 const TOTALS: &str = "SELECT x.metrics FROM promptops.entered($1) n, LATERAL (
         SELECT r.metrics FROM promptops.rollup r
@@ -29,19 +32,28 @@ const ROLLUPS: &str = "SELECT x.* FROM promptops.entered($1) n, LATERAL (
     ) x ORDER BY x.start";
 const PRUNE: &str = "SELECT p.removed FROM promptops.prune_minutes($1, $2, $3, $4) p";
 
+/// Tenants come in the order of their names, so that nobody waits in a circle.
+async fn count(tx: &mut Transaction, tenants: &BTreeMap<&TenantId, Additions>) -> error::Result<()> {
+    for (tenant, counts) in tenants {
+        let tenant = tenancy::enter(tx, tenant).await?;
+        counts.make(tx, tenant).await?;
+    }
+    Ok(())
+}
+
 #[async_trait]
 impl MetricsStore for PgBackend {
     async fn record_feedback(&self, batch: &[Feedback]) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        let mut changes = Changes::default();
+        let mut tenants: BTreeMap<&TenantId, Additions> = BTreeMap::new();
         for feedback in batch {
-            let counts = changes.of(&feedback.tenant);
+            let counts = tenants.entry(&feedback.tenant).or_default();
             counts.add(&feedback.dimensions, feedback.at, &feedback.contribution());
         }
         let mut tx = self.begin().await?;
-        let result = changes.make(&mut tx).await;
+        let result = count(&mut tx, &tenants).await;
         tx.finish(result).await
     }
 

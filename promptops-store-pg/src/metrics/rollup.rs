@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 use promptops_core::base::stored::{
     corrupt, from_json, hash_bytes, stored, timestamp, to_json, version_number,
 };
-use promptops_core::base::{
-    ClosureHash, EnvironmentName, ExperimentId, PromptName, TenantId, Timestamp, VariantName,
-};
+use promptops_core::base::{ClosureHash, EnvironmentName, ExperimentId, PromptName, Timestamp, VariantName};
 use promptops_core::observation::{Dimensions, Metrics, Resolution, Rollup, RollupKey, VariantOf};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::connection::{Query, Transaction};
-use crate::{error, tenancy};
+use crate::error;
 
 const LOCK: &str =
-    "SELECT l.place, l.metrics FROM promptops.locked_rollups($1, $2, $3, $4, $5, $6, $7, $8, $9) l";
+    "SELECT l.place, l.metrics FROM promptops.locked_rollups($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) l";
 const PUT: &str = "INSERT INTO promptops.rollup
         (tenant, prompt, resolution, start, closure_hash, environment, version, experiment, variant, metrics)
     SELECT $1, k.* FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::bigint[], $8::text[],
@@ -26,48 +24,30 @@ const PUT: &str = "INSERT INTO promptops.rollup
 /// A row, by what rows are locked in order of. So is it in `promptops.prune_minutes`.
 type Place = (Resolution, Timestamp, Dimensions);
 
-/// One change of a row.
-enum Step {
-    Add(Metrics),
-    /// Counts that an answer does not have any more, and those that it has.
-    Replace(Metrics, Metrics),
-}
-
-/// What changes of the counts of one tenant.
+/// What is to be added to the counts of one tenant.
 #[derive(Default)]
-pub(crate) struct TenantChanges(BTreeMap<Place, Vec<Step>>);
+pub(crate) struct Additions(BTreeMap<Place, Metrics>);
 
-/// What changes of the counts of several tenants, who are entered in the order of their names: nobody waits in a circle.
-#[derive(Default)]
-pub(crate) struct Changes<'a>(BTreeMap<&'a TenantId, TenantChanges>);
-
-impl<'a> Changes<'a> {
-    pub(crate) fn of(&mut self, tenant: &'a TenantId) -> &mut TenantChanges {
-        self.0.entry(tenant).or_default()
-    }
-
-    /// Makes them.
-    pub(crate) async fn make(&self, tx: &mut Transaction) -> error::Result<()> {
-        for (tenant, changes) in &self.0 {
-            let tenant = tenancy::enter(tx, tenant).await?;
-            changes.make(tx, tenant).await?;
-        }
-        Ok(())
-    }
-}
-
-impl TenantChanges {
+impl Additions {
     /// Counts an answer of this time.
     pub(crate) fn add(&mut self, dimensions: &Dimensions, at: Timestamp, contribution: &Metrics) {
-        for key in RollupKey::all(dimensions, at) {
-            let steps = self.steps(key);
-            match steps.last_mut() {
-                Some(Step::Add(sum)) => sum.merge(contribution),
-                _ => steps.push(Step::Add(contribution.clone())),
-            }
+        for place in places(dimensions, at) {
+            self.0.entry(place).or_default().merge(contribution);
         }
     }
 
+    /// Adds it, for a tenant that was entered. Whoever waits for these rows waits until the transaction ends, so this comes
+    /// last in it.
+    pub(crate) async fn make(&self, tx: &mut Transaction, tenant: i64) -> error::Result<()> {
+        change(tx, tenant, &self.0, true, |counts, more| counts.merge(more)).await
+    }
+}
+
+/// What is to be counted otherwise of the answers of one tenant, where it is counted still.
+#[derive(Default)]
+pub(crate) struct Corrections(BTreeMap<Place, Vec<(Metrics, Metrics)>>);
+
+impl Corrections {
     /// Counts an answer of this time otherwise than before.
     pub(crate) fn replace(
         &mut self,
@@ -76,50 +56,61 @@ impl TenantChanges {
         before: &Metrics,
         now: &Metrics,
     ) {
-        for key in RollupKey::all(dimensions, at) {
-            self.steps(key).push(Step::Replace(before.clone(), now.clone()));
+        for place in places(dimensions, at) {
+            let corrections = self.0.entry(place).or_default();
+            corrections.push((before.clone(), now.clone()));
         }
     }
 
-    fn steps(&mut self, key: RollupKey) -> &mut Vec<Step> {
-        self.0
-            .entry((key.resolution, key.start, key.dimensions))
-            .or_default()
-    }
-
-    /// Makes them, for a tenant that was entered. Whoever waits for these rows waits until the transaction ends, so this
-    /// comes last in it.
+    /// As [`Additions::make`].
     pub(crate) async fn make(&self, tx: &mut Transaction, tenant: i64) -> error::Result<()> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        let columns = Columns::new(self.0.keys());
-        let rows = tx.rows(LOCK, |query| columns.bind(query, tenant)).await?;
-        let mut found = vec![None; self.0.len()];
-        for row in &rows {
-            let place: i64 = row.try_get(0)?;
-            let counts: Metrics = from_json("counts", row.try_get(1)?)?;
-            let at = usize::try_from(place - 1).ok().and_then(|at| found.get_mut(at));
-            *at.ok_or_else(|| corrupt("counts"))? = Some(counts);
-        }
-        let mut texts = Vec::with_capacity(found.len());
-        for (counts, steps) in found.into_iter().zip(self.0.values()) {
-            let mut counts = counts.ok_or_else(|| corrupt("counts"))?;
-            for step in steps {
-                match step {
-                    Step::Add(more) => counts.merge(more),
-                    Step::Replace(before, now) => {
-                        counts.subtract(before);
-                        counts.merge(now);
-                    }
-                }
+        let replace = |counts: &mut Metrics, corrections: &Vec<(Metrics, Metrics)>| {
+            for (before, now) in corrections {
+                counts.replace(before, now);
             }
-            texts.push(to_json("counts", &counts)?);
-        }
-        tx.rows(PUT, |query| columns.bind(query, tenant).bind(&texts))
-            .await?;
-        Ok(())
+        };
+        change(tx, tenant, &self.0, false, replace).await
     }
+}
+
+fn places(dimensions: &Dimensions, at: Timestamp) -> [Place; 4] {
+    RollupKey::all(dimensions, at).map(|key| (key.resolution, key.start, key.dimensions))
+}
+
+/// Changes rows, which are made or left out where they are not there.
+async fn change<T>(
+    tx: &mut Transaction,
+    tenant: i64,
+    changes: &BTreeMap<Place, T>,
+    is_made: bool,
+    apply: impl Fn(&mut Metrics, &T),
+) -> error::Result<()> {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::new(changes.keys());
+    let rows = tx
+        .rows(LOCK, |query| columns.bind(query, tenant).bind(is_made))
+        .await?;
+    let mut found: BTreeMap<i64, Metrics> = BTreeMap::new();
+    for row in &rows {
+        found.insert(row.try_get(0)?, from_json("counts", row.try_get(1)?)?);
+    }
+    if is_made && found.len() != changes.len() {
+        return Err(corrupt("list of counts").into());
+    }
+    let (mut there, mut texts) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
+    for (place, (key, change)) in (1..).zip(changes) {
+        if let Some(mut counts) = found.remove(&place) {
+            apply(&mut counts, change);
+            texts.push(to_json("counts", &counts)?);
+            there.push(key);
+        }
+    }
+    let columns = Columns::new(there.into_iter());
+    tx.rows(PUT, |query| columns.bind(query, tenant).bind(&texts))
+        .await?;
+    Ok(())
 }
 
 /// Keys of rows in columns.

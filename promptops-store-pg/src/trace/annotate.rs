@@ -11,7 +11,7 @@ use super::decode;
 use super::record::{Columns, columns, trace_id};
 use crate::backend::PgBackend;
 use crate::connection::Transaction;
-use crate::metrics::rollup::TenantChanges;
+use crate::metrics::rollup::Corrections;
 use crate::{error, tenancy};
 
 const LOCK: &str = "SELECT l.id, l.record FROM promptops.locked_traces($1, $2::text[]::uuid[]) l";
@@ -51,7 +51,7 @@ async fn annotate_all(
         if traces.is_empty() {
             continue;
         }
-        let mut counts = TenantChanges::default();
+        let mut counts = Corrections::default();
         for (at, entry) in entries {
             let Some(trace) = traces.get_mut(&entry.trace) else {
                 continue;

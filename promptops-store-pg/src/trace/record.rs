@@ -10,7 +10,7 @@ use sqlx::Row;
 
 use crate::backend::PgBackend;
 use crate::connection::{Query, Transaction};
-use crate::metrics::rollup::TenantChanges;
+use crate::metrics::rollup::Additions;
 use crate::{error, tenancy};
 
 /// What [`Columns::bind`] binds, after the tenant.
@@ -144,7 +144,7 @@ impl<'a> Batch<'a> {
         let mut added = self.add(tx, tenant).await?;
         // Those that the tenant had before, and those that the batch has come by.
         let mut present = self.known(tx, tenant, &added).await?;
-        let mut counts = TenantChanges::default();
+        let mut counts = Additions::default();
         for (at, TraceEntry { trace, is_kept, .. }) in &self.entries {
             let is_new = if *is_kept {
                 added.remove(&trace.id)
