@@ -73,7 +73,9 @@ async fn tell(ops: &PromptOps) -> Result<(), Box<dyn Error>> {
         "An experiment serves production, so it goes by production's policy",
     );
     let plan = || -> promptops_core::Result<ExperimentPlan> {
+        // The id is what users are hashed with: a fixed one makes this example tell the same each time.
         Ok(ExperimentPlan::new(TRIAGE, "production")?
+            .id("next-steps-2026-11")?
             .name("say what happens next")
             .control(50.0)
             .variant("next-steps", v2.number, 50.0)?
@@ -97,6 +99,7 @@ async fn tell(ops: &PromptOps) -> Result<(), Box<dyn Error>> {
         experiment.environment
     );
     let same = ExperimentPlan::new(GREETING, "production")?
+        .id("same-twice-2026-11")?
         .name("the same text twice")
         .control(50.0)
         .variant("same", hello.number, 50.0)?
@@ -150,7 +153,9 @@ async fn tell(ops: &PromptOps) -> Result<(), Box<dyn Error>> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    say!("{}", analysis(&acme, &experiment).await?);
+    for line in analysis(&acme, &experiment).await?.to_string().lines() {
+        println!("   {line}");
+    }
     let page = promptops_core::base::PageRequest::first(1);
     for step in environments.history(TRIAGE, "production", &page).await?.items {
         say!("{} by {}: {}", step.to, step.actor, step.reason);
@@ -164,7 +169,11 @@ async fn tell(ops: &PromptOps) -> Result<(), Box<dyn Error>> {
     }
     acme.outcomes().flush(Duration::from_secs(10)).await?;
     match acme.experiments().look(&same.id).await? {
-        Look::Open(decision) => say!("{decision:?}"),
+        Look::Open(decision) => {
+            for missing in decision.missing() {
+                say!("no winner: {missing}");
+            }
+        }
         Look::Completed(ended) => say!("it ended: {:?}", ended.completion),
     }
     let ended = acme.experiments().stop(&same.id, "seen enough", &bo).await?;
@@ -183,6 +192,7 @@ async fn tell(ops: &PromptOps) -> Result<(), Box<dyn Error>> {
         report.dropped,
         report.failed
     );
+    say!("invalid are those of who was served a variant just before the experiment ended");
     Ok(())
 }
 

@@ -64,10 +64,7 @@ impl<'a> Counts<'a> {
         before: &Metrics,
         now: &Metrics,
     ) -> Result<()> {
-        self.change(tenant, dimensions, at, |metrics| {
-            metrics.subtract(before);
-            metrics.merge(now);
-        })
+        self.change(tenant, dimensions, at, |metrics| metrics.replace(before, now))
     }
 
     fn change(
