@@ -349,6 +349,7 @@ macro_rules! __conformance_suite {
             }
             model {
                 generated_operations_agree_with_memory
+                generated_traffic_agrees_with_memory
             }
         }
     };
