@@ -13,7 +13,7 @@ use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
 use super::settings::TraceSettings;
 use super::store::{TraceStore, TraceVerdict};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Clock, IdSource, Spawn, TenantId, Timestamp, TraceId};
 use crate::observation::metrics::MetricsStore;
 use crate::observation::recording::{Pipeline, Recorded, RecordingStats, Sink, Verdict};
@@ -92,6 +92,52 @@ impl TraceRecorder {
             is_kept,
         });
         (id, entry)
+    }
+
+    /// The entry of a trace that is kept whatever the share, and did not wait to be recorded.
+    pub(super) fn kept_entry(
+        &self,
+        tenant: &TenantId,
+        (id, at): (TraceId, Timestamp),
+        trace: Trace,
+    ) -> Result<TraceEntry> {
+        Ok(TraceEntry {
+            tenant: tenant.clone(),
+            trace: trace.into_record(id, at, &self.settings)?,
+            is_kept: true,
+        })
+    }
+
+    /// Redacts traces and stores them past the queue, in one batch. Says of each what became of it; `None` where it could
+    /// not be redacted.
+    pub(super) async fn store(&self, mut entries: Vec<TraceEntry>) -> Result<Vec<Option<TraceVerdict>>> {
+        let sink = self.pipeline.sink();
+        let redacted: Vec<bool> = entries.iter_mut().map(|entry| sink.redact(entry)).collect();
+        let mut is_redacted = redacted.iter();
+        entries.retain(|_| is_redacted.next().copied().unwrap_or(false));
+        let found = match entries.is_empty() {
+            true => Vec::new(),
+            false => sink.traces.record_traces(&entries).await?,
+        };
+        if found.len() != entries.len() {
+            return Err(Error::new(
+                ErrorKind::Backend,
+                format!(
+                    "the store must give one verdict per trace: expected {}, found {}; this is a bug in it",
+                    entries.len(),
+                    found.len()
+                ),
+            ));
+        }
+        let mut found = found.into_iter();
+        let verdicts = redacted
+            .into_iter()
+            .map(|stored| stored.then(|| found.next()).flatten());
+        Ok(verdicts.collect())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn keeps(&self, trace: &Trace, id: TraceId) -> bool {
