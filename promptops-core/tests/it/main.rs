@@ -20,6 +20,7 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+mod otel;
 mod resolving;
 mod rooms;
 mod schema_suite;

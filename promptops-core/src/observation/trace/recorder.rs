@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::draft::{Annotate, Trace};
+use super::otel::emit;
 use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
 use super::settings::TraceSettings;
@@ -156,6 +157,9 @@ impl TraceRecorder {
     /// Records a trace: never waits, never fails. What became of it at once, and the id under which it can be annotated.
     pub(super) fn record(&self, tenant: &TenantId, trace: Trace) -> (TraceId, Recorded) {
         let (id, entry) = self.entry(tenant, trace);
+        if let Ok(entry) = &entry {
+            emit(tenant, &entry.trace);
+        }
         (id, self.pipeline.record(Item::of(entry)))
     }
 
@@ -163,7 +167,9 @@ impl TraceRecorder {
     pub(super) async fn record_durable(&self, tenant: &TenantId, trace: Trace) -> Result<(TraceId, Verdict)> {
         let (id, entry) = self.entry(tenant, trace);
         // Who waits is told why it is none.
-        let item = Item::of(Ok(entry?));
+        let entry = entry?;
+        emit(tenant, &entry.trace);
+        let item = Item::of(Ok(entry));
         Ok((id, self.pipeline.record_durable(item).await?))
     }
 
@@ -408,6 +414,10 @@ fn verdict(of: TraceVerdict) -> Verdict {
 #[async_trait]
 impl Sink for Writing {
     type Item = Item;
+
+    fn what(&self) -> &'static str {
+        "traces"
+    }
 
     fn weight(&self, item: &Item) -> usize {
         item.weight

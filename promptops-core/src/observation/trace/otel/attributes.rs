@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::report::SkipReason;
-use super::wire::{Fault, KeyValue, any_value};
+use super::wire::{Fault, KeyValue, Object, any_value};
 
 /// Attributes by name; of one that comes twice the last.
 #[derive(Default)]
 pub(super) struct Attributes(BTreeMap<String, Value>);
 
 impl Attributes {
-    pub fn new(attributes: Option<Vec<KeyValue>>) -> Self {
+    pub fn new(attributes: Option<Vec<Object<KeyValue>>>) -> Self {
         let entries = attributes.into_iter().flatten();
-        Self(entries.map(|entry| (entry.key, entry.value)).collect())
+        Self(entries.map(|Object(entry)| (entry.key, entry.value)).collect())
     }
 
     /// Takes over what others have and this has not.

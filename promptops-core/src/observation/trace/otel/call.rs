@@ -11,7 +11,7 @@ use super::names::{self, gen_ai, langfuse, open_inference, open_llmetry, prompto
 use super::report::SkipReason;
 use super::stamp::{part, stamp_of};
 use super::usage::{cost, usage};
-use super::wire::{Fault, Span};
+use super::wire::{Fault, Object, Span};
 use crate::base::hash::CanonicalHasher;
 use crate::base::{Timestamp, TraceId};
 use crate::llm::{Cost, Usage};
@@ -224,7 +224,7 @@ fn error(
     let kind = attributes.text(&[gen_ai::ERROR_TYPE])?;
     let level = attributes.text(&[langfuse::LEVEL])?;
     let remark = attributes.text(&[langfuse::STATUS_MESSAGE])?;
-    let status = span.status.as_ref();
+    let status = span.status.as_ref().map(|Object(status)| status);
     let is_error = kind.is_some()
         || level.is_some_and(|level| level == "ERROR")
         || status.is_some_and(|status| status.is_error());

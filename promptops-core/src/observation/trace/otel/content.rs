@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::attributes::{Attributes, object, parsed};
 use super::names::{gen_ai, langfuse, open_inference, open_llmetry};
-use super::wire::{Event, Fault};
+use super::wire::{Event, Fault, Object};
 
 /// What the events of a span tell.
 #[derive(Default)]
@@ -22,9 +22,9 @@ pub(super) struct Told {
 }
 
 /// Reads the events that mean something here; of others nothing is looked at.
-pub(super) fn told(events: Option<Vec<Event>>) -> Result<Told, Fault> {
+pub(super) fn told(events: Option<Vec<Object<Event>>>) -> Result<Told, Fault> {
     let mut told = Told::default();
-    for event in events.into_iter().flatten() {
+    for Object(event) in events.into_iter().flatten() {
         let name = event.name.as_deref().unwrap_or_default();
         let role = gen_ai::MESSAGE_EVENTS.iter().find(|(event, _)| *event == name);
         if let Some((_, role)) = role {

@@ -26,6 +26,7 @@ mod attributes;
 mod attribution;
 mod call;
 mod content;
+mod emit;
 mod import;
 pub mod names;
 mod options;
@@ -36,6 +37,7 @@ mod usage;
 mod wire;
 
 pub use attribution::Lookups;
+pub(super) use emit::emit;
 pub(super) use import::import;
 pub use options::ImportOptions;
 pub use report::{ImportReport, Place, SkipReason, Skipped};

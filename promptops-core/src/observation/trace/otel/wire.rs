@@ -3,7 +3,11 @@
 //! Ids are hexadecimal, 64-bit integers are texts or numbers, enumerations are numbers (their names are read too), unknown
 //! fields are ignored, and `null` is the same as no field.
 
-use serde::Deserialize;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -25,22 +29,45 @@ impl Fault {
     }
 }
 
+/// An object. By itself `serde` takes a list of the fields' values as well.
+pub(super) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields(PhantomData)).map(Self)
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
+    }
+}
+
 /// A request, whose spans are not looked into yet, so that one that is wrong costs no other.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ExportRequest<'a> {
     #[serde(borrow, default)]
-    resource_spans: Option<Vec<ResourceSpans<'a>>>,
+    resource_spans: Option<Vec<Object<ResourceSpans<'a>>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ResourceSpans<'a> {
     #[serde(borrow, default)]
-    scope_spans: Option<Vec<ScopeSpans<'a>>>,
+    scope_spans: Option<Vec<Object<ScopeSpans<'a>>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct ScopeSpans<'a> {
     #[serde(borrow, default)]
     spans: Option<Vec<&'a RawValue>>,
@@ -49,14 +76,16 @@ struct ScopeSpans<'a> {
 impl<'a> ExportRequest<'a> {
     /// Reads a request; says what is wrong without content.
     pub fn read(text: &'a [u8]) -> Result<Self, String> {
-        serde_json::from_slice(text).map_err(|e| syntax(&e))
+        serde_json::from_slice(text)
+            .map(|Object(request)| request)
+            .map_err(|e| syntax(&e))
     }
 
     /// The text of each span, in order.
     pub fn spans(&self) -> impl Iterator<Item = &'a str> {
         let resources = self.resource_spans.iter().flatten();
-        let scopes = resources.flat_map(|resource| resource.scope_spans.iter().flatten());
-        scopes.flat_map(|scope| scope.spans.iter().flatten().map(|span| span.get()))
+        let scopes = resources.flat_map(|resource| resource.0.scope_spans.iter().flatten());
+        scopes.flat_map(|scope| scope.0.spans.iter().flatten().map(|span| span.get()))
     }
 }
 
@@ -73,7 +102,7 @@ pub(super) fn syntax(e: &serde_json::Error) -> String {
 }
 
 /// A span.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
     #[serde(default)]
@@ -85,24 +114,24 @@ pub(super) struct Span {
     #[serde(default)]
     end_time_unix_nano: Value,
     #[serde(default)]
-    pub attributes: Option<Vec<KeyValue>>,
+    pub attributes: Option<Vec<Object<KeyValue>>>,
     #[serde(default)]
-    pub events: Option<Vec<Event>>,
+    pub events: Option<Vec<Object<Event>>>,
     #[serde(default)]
-    pub status: Option<Status>,
+    pub status: Option<Object<Status>>,
 }
 
 /// Something that happened within a span.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 pub(super) struct Event {
     #[serde(default)]
     pub name: Option<String>,
     #[serde(default)]
-    pub attributes: Option<Vec<KeyValue>>,
+    pub attributes: Option<Vec<Object<KeyValue>>>,
 }
 
 /// How a span ended.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 pub(super) struct Status {
     #[serde(default)]
     code: Value,
@@ -121,7 +150,7 @@ impl Status {
 }
 
 /// An attribute, whose value is not looked into until it is asked for.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 pub(super) struct KeyValue {
     #[serde(default)]
     pub key: String,
@@ -131,7 +160,9 @@ pub(super) struct KeyValue {
 
 impl Span {
     pub fn read(text: &str) -> Result<Self, Fault> {
-        serde_json::from_str(text).map_err(|e| Fault::new(SkipReason::Malformed, syntax(&e)))
+        serde_json::from_str(text)
+            .map(|Object(span)| span)
+            .map_err(|e| Fault::new(SkipReason::Malformed, syntax(&e)))
     }
 
     /// The ids of the trace and of the span, 16 and 8 bytes.
@@ -360,6 +391,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_without_the_text() {
         for text in [
+            r#"["hunter2"]"#,
+            r#"{"attributes": [["hunter2"]]}"#,
             r#"{"attributes": "hunter2"}"#,
             r#"{"traceId": "hunter2"#,
             r#"{"status": {"message": ["hunter2"]}}"#,
