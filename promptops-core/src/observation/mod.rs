@@ -14,6 +14,7 @@ pub use metrics::{
 };
 pub use recording::{Recorded, RecordingSettings, RecordingStats, Verdict};
 pub use stamp::Stamp;
+pub use trace::otel;
 pub use trace::{
     Annotate, Annotation, AnnotationEntry, Content, Omitted, Redact, RedactTexts, Trace, TraceEntry,
     TraceError, TraceFilter, TraceRecord, TraceRecorder, TraceScore, TraceSettings, TraceStore, TraceVerdict,

@@ -59,6 +59,7 @@ impl Tenant {
         Traces::new(
             self.ops.0.stores.traces.clone(),
             self.ops.0.traces.clone(),
+            self.ops.0.lookups.clone(),
             self.id.clone(),
         )
     }

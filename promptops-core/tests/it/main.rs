@@ -21,6 +21,7 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+mod otel;
 mod recording;
 mod resolving;
 mod rooms;
