@@ -59,6 +59,7 @@ pub struct FromTraces {
     message: Option<String>,
     page: u32,
     max_traces: u64,
+    max_bytes: usize,
 }
 
 /// A dataset made of traces.
@@ -84,8 +85,6 @@ struct Gathered {
 impl FromTraces {
     /// Most entries that can be drawn.
     pub const MAX_SAMPLE: usize = 100_000;
-    /// Most bytes of entries, by estimate, that are in memory meanwhile.
-    pub const MAX_BYTES: usize = 256 << 20;
 
     pub(super) fn new(curation: Curation, name: String) -> Self {
         Self {
@@ -103,6 +102,7 @@ impl FromTraces {
             message: None,
             page: 500,
             max_traces: 1_000_000,
+            max_bytes: 256 << 20,
         }
     }
 
@@ -182,6 +182,12 @@ impl FromTraces {
     /// Looks at so many traces at most, the newest. Default 1,000,000, for which some 40 MB are needed to tell inputs apart.
     pub fn look_at_most(mut self, traces: u64) -> Self {
         self.max_traces = traces;
+        self
+    }
+
+    /// Refuses entries drawn that take more memory than this together, in bytes, by estimate. Default 256 MiB.
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
         self
     }
 
@@ -346,10 +352,10 @@ impl FromTraces {
                         }
                     }
                 }
-                if sample.bytes() > Self::MAX_BYTES {
+                if sample.bytes() > self.max_bytes {
                     return Err(invalid(format!(
-                        "the entries drawn have more than {} MB together; draw fewer, or narrow the filter",
-                        Self::MAX_BYTES >> 20
+                        "the entries drawn have more than {} bytes together; draw fewer, narrow the filter, or allow more",
+                        self.max_bytes
                     )));
                 }
             }
