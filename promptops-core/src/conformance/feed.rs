@@ -115,12 +115,12 @@ pub async fn experiments_are_told(harness: &dyn Harness) {
         .await
         .unwrap();
     let told = changed(&here, experiment_changed(&begun));
-    assert_eq!(read(reader.as_mut(), 1).await, [told.clone()]);
+    assert_eq!(read(reader.as_mut(), 1).await, std::slice::from_ref(&told));
     let again = here.create_experiment(here.experiment_of("exp-2", &[control, other.clone()]));
     fails(again.await, ErrorKind::AlreadyExists, "a second open experiment");
     here.outcomes("exp-1", &[outcome(1, 0)]).await.unwrap();
     let paused = here.change_experiment(&begun, ExperimentStatus::Paused).await;
-    assert_eq!(read(reader.as_mut(), 1).await, [told.clone()]);
+    assert_eq!(read(reader.as_mut(), 1).await, std::slice::from_ref(&told));
     let stale = here
         .try_change(here.experiment_change(&begun, ExperimentStatus::Active))
         .await;

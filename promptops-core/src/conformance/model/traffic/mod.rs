@@ -152,9 +152,15 @@ impl Said {
         Annotation {
             success: self.success,
             rating_millionths: self.score,
-            corrected_output: (self.more % 5 == 0).then(|| format!("better \u{0} {}", self.more)),
-            comment: (self.more % 7 == 0).then(|| format!("\u{1f984} {}", self.more)),
-            scores: (self.more % 3 != 0)
+            corrected_output: self
+                .more
+                .is_multiple_of(5)
+                .then(|| format!("better \u{0} {}", self.more)),
+            comment: self
+                .more
+                .is_multiple_of(7)
+                .then(|| format!("\u{1f984} {}", self.more)),
+            scores: (!self.more.is_multiple_of(3))
                 .then(|| {
                     (
                         score_name(["exact", "tone \u{e9}"][usize::from(self.more % 2)]),
