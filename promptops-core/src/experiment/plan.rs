@@ -216,7 +216,7 @@ impl ExperimentPlan {
 
     /// Checks all that can be checked without a store.
     pub(super) fn check(&self, max_variants: usize) -> Result<()> {
-        if !self.variants.first().is_some_and(|first| first.version.is_none()) {
+        if self.variants.first().is_none_or(|first| first.version.is_some()) {
             return Err(invalid(
                 "the experiment has no control; say how much of the traffic it gets with `control`",
             ));

@@ -23,6 +23,8 @@ const MOST_KNOWN: usize = 1_024;
 const MOST_LOSSES: usize = 4_096;
 
 type Key = (TenantId, ExperimentId);
+/// How many outcomes of each epoch and variant.
+type Losses = HashMap<(u32, VariantName), u64>;
 
 /// Records outcomes of all tenants. One for a process; shared by all handles.
 #[derive(Clone)]
@@ -67,6 +69,16 @@ impl OutcomeRecorder {
         Self {
             pipeline: Pipeline::new(sink, settings, spawn),
             clock,
+        }
+    }
+
+    /// [`RecordingSettings::default`] with batches of up to 16,384: outcomes are small, and a store that keeps them by unit
+    /// writes the less for each the more come at once.
+    #[must_use]
+    pub fn default_settings() -> RecordingSettings {
+        RecordingSettings {
+            max_batch: 16_384,
+            ..RecordingSettings::default()
         }
     }
 
@@ -144,7 +156,7 @@ struct Writing {
     watch: Watch,
     known: Mutex<HashMap<Key, Arc<Experiment>>>,
     /// Outcomes that were lost and that the store was not told of yet.
-    losses: Mutex<HashMap<Key, HashMap<(u32, VariantName), u64>>>,
+    losses: Mutex<HashMap<Key, Losses>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -253,7 +265,7 @@ impl Writing {
         }
     }
 
-    fn keep(&self, key: Key, of: HashMap<(u32, VariantName), u64>) {
+    fn keep(&self, key: Key, of: Losses) {
         let mut losses = lock(&self.losses);
         let present = losses.entry(key).or_default();
         for (variant, count) in of {

@@ -59,7 +59,7 @@ impl PromptOps {
             follow_changes: true,
             max_variants: 4,
             watch: WatchSettings::default(),
-            outcomes: RecordingSettings::default(),
+            outcomes: OutcomeRecorder::default_settings(),
             traces: TraceSettings::default(),
         }
     }
@@ -226,7 +226,7 @@ impl Builder {
         self
     }
 
-    /// The queue between who reports outcomes and the store.
+    /// The queue between who reports outcomes and the store. Default: [`OutcomeRecorder::default_settings`].
     pub fn outcome_settings(mut self, settings: RecordingSettings) -> Self {
         self.outcomes = settings;
         self

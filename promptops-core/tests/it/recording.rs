@@ -243,6 +243,9 @@ async fn what_is_out_of_range_is_invalid_and_everything_ends_as_one_count() {
         (0..65).fold(world.trace(), |trace, n| trace.tag(format!("tag {n}"))),
         world.trace().inputs(&json!(["no", "map"])),
         world.trace().error(long.clone(), "no"),
+        world
+            .trace()
+            .inputs(&json!({"deep": (0..120).fold(json!(1), |inner, _| json!([inner]))})),
     ];
     let count = bad.len() as u64;
     for trace in bad.clone() {

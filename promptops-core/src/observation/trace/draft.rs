@@ -21,6 +21,8 @@ use crate::observation::metrics::counts::millionths;
 const MAX_REMARK_BYTES: usize = 4_000;
 /// Longest labels in bytes.
 const MAX_LABEL_BYTES: usize = 200;
+/// Deepest nesting of inputs: as JSON they must be read again.
+const MAX_DEPTH: usize = 100;
 /// Most tags of a trace, and most scores.
 const MAX_LABELS: usize = 64;
 
@@ -222,6 +224,15 @@ impl Trace {
                 "the inputs are no map; expected what the prompt was rendered with, by names",
             ));
         }
+        if self
+            .inputs
+            .as_ref()
+            .is_some_and(|inputs| depth(inputs) > MAX_DEPTH)
+        {
+            return Err(invalid(format!(
+                "the inputs are nested deeper than {MAX_DEPTH} levels; record less of them"
+            )));
+        }
         let said = self.annotate.checked()?;
         let bytes = self.inputs.as_ref().map_or(0, value_bytes) + self.output.as_ref().map_or(0, String::len);
         let omitted = match settings.content {
@@ -418,6 +429,16 @@ fn check_label(what: &str, label: &str) -> Result<()> {
         )));
     }
     check_text(what, label)
+}
+
+/// How deeply a value is nested: 1 for a text.
+fn depth(value: &Value) -> usize {
+    let deepest = match value {
+        Value::Array(items) => items.iter().map(depth).max(),
+        Value::Object(entries) => entries.values().map(depth).max(),
+        _ => None,
+    };
+    1 + deepest.unwrap_or(0)
 }
 
 /// The text, cut between two characters where it is too long.

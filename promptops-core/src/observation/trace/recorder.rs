@@ -288,6 +288,20 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
+    fn put_trace(&mut self, place: usize, entry: Option<TraceEntry>) {
+        if let Some(entry) = entry {
+            self.places.0.push(place);
+            self.traces.push(entry);
+        }
+    }
+
+    fn put_annotation(&mut self, place: usize, entry: Option<AnnotationEntry>) {
+        if let Some(entry) = entry {
+            self.places.1.push(place);
+            self.annotations.push(entry);
+        }
+    }
+
     fn settle(&mut self, place: usize, verdict: Verdict) {
         self.verdicts[place] = verdict;
         *lock(&self.batch[place].waiting) = Some(Waiting::Settled(verdict));
@@ -340,28 +354,30 @@ impl Writing {
             match waiting {
                 None => {}
                 Some(Waiting::Settled(verdict)) => taken.settle(place, verdict),
-                Some(Waiting::Trace {
-                    mut entry,
-                    is_redacted,
-                }) => {
-                    if is_redacted || self.redact(&mut entry) {
-                        taken.places.0.push(place);
-                        taken.traces.push(*entry);
-                    }
+                Some(Waiting::Trace { entry, is_redacted }) => {
+                    taken.put_trace(place, self.redacted(entry, is_redacted));
                 }
-                Some(Waiting::Annotation {
-                    mut entry,
-                    is_redacted,
-                }) => {
-                    let annotation = &mut entry.annotation;
-                    if is_redacted || self.try_redact(|redact| redact.annotation(annotation)) {
-                        taken.places.1.push(place);
-                        taken.annotations.push(*entry);
-                    }
+                Some(Waiting::Annotation { entry, is_redacted }) => {
+                    taken.put_annotation(place, self.redacted_annotation(entry, is_redacted));
                 }
             }
         }
         taken
+    }
+
+    /// The entry as it can be stored, if it can.
+    fn redacted(&self, mut entry: Box<TraceEntry>, is_redacted: bool) -> Option<TraceEntry> {
+        (is_redacted || self.redact(&mut entry)).then_some(*entry)
+    }
+
+    /// The same of what is said of a trace.
+    fn redacted_annotation(
+        &self,
+        mut entry: Box<AnnotationEntry>,
+        is_redacted: bool,
+    ) -> Option<AnnotationEntry> {
+        let annotation = &mut entry.annotation;
+        (is_redacted || self.try_redact(|redact| redact.annotation(annotation))).then_some(*entry)
     }
 
     /// Takes out what must not be kept; says whether it can be stored.
