@@ -7,10 +7,15 @@ GRANT SELECT ON promptops.schema_version TO {role};
 GRANT SELECT, INSERT ON promptops.version, promptops.include, promptops.history, promptops.approval,
     promptops.evidence, promptops.audit, promptops.dataset_version, promptops.dataset_entry, promptops.result TO {role};
 GRANT UPDATE (status) ON promptops.version TO {role};
-GRANT SELECT, INSERT, UPDATE ON promptops.tenant, promptops.prompt, promptops.pointer, promptops.metrics,
+GRANT SELECT, INSERT, UPDATE ON promptops.tenant, promptops.prompt, promptops.pointer,
     promptops.audit_head, promptops.dataset TO {role};
 GRANT SELECT, INSERT, UPDATE (status, state, next_task, results) ON promptops.run TO {role};
 GRANT SELECT, INSERT, DELETE ON promptops.completion TO {role};
+GRANT SELECT, INSERT, UPDATE (metrics), DELETE ON promptops.rollup TO {role};
+GRANT SELECT, INSERT, UPDATE (rating, success, has_correction, record), DELETE ON promptops.trace TO {role};
+GRANT SELECT, INSERT, UPDATE (status, revision, record) ON promptops.experiment TO {role};
+GRANT SELECT, INSERT, UPDATE (contaminated) ON promptops.outcome TO {role};
+GRANT SELECT, INSERT, UPDATE (count) ON promptops.tally TO {role};
 GRANT USAGE ON SEQUENCE promptops.entry_list TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON promptops.policy, promptops.prompt_tag, promptops.lease TO {role};
 GRANT INSERT ON promptops.change TO {role};

@@ -7,9 +7,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
+use promptops_core::base::stored::corrupt;
 use promptops_core::{Error, ErrorKind, Result};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow};
-use sqlx::{Connection as _, SqlSafeStr as _, SqlStr};
+use sqlx::{Connection as _, Row as _, SqlSafeStr as _, SqlStr};
 
 use crate::connection::{Connection, Query, Transaction};
 use crate::error::{self, Failure};
@@ -268,6 +269,13 @@ impl PgBackend {
             .when(|failure: &Failure| matches!(failure, Failure::Pg(_)) && failure.is_lost_connection())
             .await
     }
+}
+
+/// How many rows a statement says that it removed.
+pub(crate) fn removed(rows: &[PgRow]) -> Result<usize> {
+    let count = rows.first().map_or(Ok(0), |row| row.try_get(0));
+    let count: i64 = count.map_err(Failure::from)?;
+    usize::try_from(count).map_err(|e| corrupt("number of rows").caused_by(e))
 }
 
 impl fmt::Debug for PgBackend {

@@ -1,21 +1,22 @@
 //! Environments: pointers, history, policies, approvals.
 
+mod moving;
 mod rows;
 
 use async_trait::async_trait;
-use promptops_core::base::audit::SealingBytes;
+use promptops_core::Result;
 use promptops_core::base::stored::{corrupt, integer, to_json, unsigned};
 use promptops_core::base::{EnvironmentName, Page, PageRequest, PromptName, TenantId};
 use promptops_core::environment::{
     ApprovalEntry, EnvironmentStore, HistoryRecord, Pointer, PointerMove, PolicyChange, PolicyRecord, Slots,
     refusal,
 };
-use promptops_core::prompt::refusal as prompt_refusal;
-use promptops_core::{Error, Result};
 use sqlx::Row;
 
+pub(crate) use self::moving::move_within;
 use crate::backend::PgBackend;
 use crate::connection::Transaction;
+use crate::tenancy::Tenant;
 use crate::{audit, error, tenancy};
 
 /// Everything about one prompt's environments in one view: a kind, and the columns of all kinds. Approvals are read by
@@ -56,9 +57,6 @@ const HISTORY: &str = "SELECT x.* FROM promptops.entered($1) n, LATERAL (
             ON h.prompt = p.id AND h.environment = $3 AND h.revision < $4
         WHERE p.tenant = n.id AND p.name = $2 ORDER BY h.revision DESC LIMIT $5
     ) x ORDER BY x.revision DESC";
-const MOVE: &str =
-    "SELECT m.outcome, m.actual FROM promptops.move_pointer($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-    $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) m";
 const REVISION: &str = "SELECT o.revision FROM promptops.prompt p
     JOIN promptops.pointer o ON o.prompt = p.id AND o.environment = $3
     WHERE p.tenant = $1 AND p.name = $2";
@@ -108,91 +106,27 @@ async fn slots(backend: &PgBackend, tenant: &TenantId, prompt: &PromptName) -> e
     Ok(slots)
 }
 
-/// A revision that is expected: one that is too large to be stored is none that will be found.
-fn revision(expected: u64) -> i64 {
-    i64::try_from(expected).unwrap_or(i64::MAX)
-}
-
-async fn move_pointer(backend: &PgBackend, change: PointerMove) -> Result<Pointer> {
-    let waiver = change
-        .waiver
-        .as_ref()
-        .map(|waiver| to_json("waiver", waiver))
-        .transpose()?;
-    let moved = to_json("change", &change.change())?;
-    let activated = to_json("change", &change.activation())?;
-    let expected = revision(change.expected_revision);
-    let policy_revision = revision(change.policy_revision);
-    let source = change
-        .source
-        .as_ref()
-        .map(|source| source.environment.to_string());
-    let source_revision = change
-        .source
-        .as_ref()
-        .map_or(0, |source| revision(source.revision));
-    let SealingBytes { before, after } = change.audit.sealing_bytes();
-    let entry = &change.audit;
-    let rows = backend
-        .write(MOVE, |query| {
+/// Refuses what was decided on another revision of a pointer. The tenant's row is locked.
+pub(crate) async fn check_revision(
+    tx: &mut Transaction,
+    tenant: Tenant,
+    prompt: &PromptName,
+    environment: &EnvironmentName,
+    expected: u64,
+) -> error::Result<()> {
+    let current = tx
+        .row(REVISION, |query| {
             query
-                .bind(change.tenant.to_string())
-                .bind(change.prompt.to_string())
-                .bind(change.environment.to_string())
-                .bind(change.kind.as_str())
-                .bind(i64::from(change.to.get()))
-                .bind(change.hash.as_bytes().to_vec())
-                .bind(change.closure_hash.as_bytes().to_vec())
-                .bind(expected)
-                .bind(policy_revision)
-                .bind(source.clone())
-                .bind(source_revision)
-                .bind(&change.actor.id)
-                .bind(change.actor.role.as_str())
-                .bind(&change.reason)
-                .bind(waiver.clone())
-                .bind(change.at.timestamp_micros())
-                .bind(&moved)
-                .bind(&activated)
-                .bind(entry.at.timestamp_micros())
-                .bind(&entry.actor.id)
-                .bind(entry.actor.role.as_str())
-                .bind(entry.action.as_str())
-                .bind(&entry.subject)
-                .bind(&entry.detail)
-                .bind(&before)
-                .bind(&after)
-                .bind(backend.lock_timeout().to_owned())
+                .bind(tenant.id)
+                .bind(prompt.to_string())
+                .bind(environment.to_string())
         })
         .await?;
-    let row = rows.first().ok_or_else(|| corrupt("outcome of a move"))?;
-    let outcome: &str = row.try_get(0).map_err(error::Failure::from)?;
-    let found: Option<i64> = row.try_get(1).map_err(error::Failure::from)?;
-    let found = unsigned("revision", found.unwrap_or(0))?;
-    match outcome {
-        "moved" => Ok(change.into_pointer()),
-        refused => Err(refuse(refused, found, &change)),
-    }
-}
-
-/// Why the database refused a move.
-fn refuse(outcome: &str, found: u64, change: &PointerMove) -> Error {
-    let PointerMove {
-        prompt,
-        environment,
-        to,
-        ..
-    } = change;
-    match (outcome, &change.source) {
-        ("revision", _) => refusal::revision_conflict(prompt, environment, change.expected_revision, found),
-        ("policy", _) => refusal::policy_conflict(change.policy_revision, found),
-        ("source", Some(source)) => {
-            refusal::source_conflict(prompt, &source.environment, source.revision, found)
-        }
-        ("version", _) => prompt_refusal::unknown_version(prompt, *to),
-        ("content", _) => prompt_refusal::other_content(prompt, *to, &change.hash),
-        ("archived", _) => refusal::version_is_archived(prompt, *to, environment),
-        _ => corrupt("outcome of a move"),
+    let current = unsigned("revision", current.map_or(Ok(0), |row| row.try_get(0))?)?;
+    if current == expected {
+        Ok(())
+    } else {
+        Err(refusal::revision_conflict(prompt, environment, expected, current).into())
     }
 }
 
@@ -229,25 +163,9 @@ async fn set_policy(tx: &mut Transaction, change: PolicyChange) -> error::Result
 async fn approve(tx: &mut Transaction, entry: ApprovalEntry) -> error::Result<()> {
     let approval = &entry.approval;
     let tenant = tenancy::lock(tx, &entry.tenant).await?;
-    let current = tx
-        .row(REVISION, |query| {
-            query
-                .bind(tenant.id)
-                .bind(approval.prompt.to_string())
-                .bind(approval.environment.to_string())
-        })
-        .await?;
-    let current = unsigned("revision", current.map_or(Ok(0), |row| row.try_get(0))?)?;
-    if current != approval.base_revision {
-        return Err(refusal::revision_conflict(
-            &approval.prompt,
-            &approval.environment,
-            approval.base_revision,
-            current,
-        )
-        .into());
-    }
-    let base_revision = integer(current)?;
+    let (prompt, environment) = (&approval.prompt, &approval.environment);
+    check_revision(tx, tenant, prompt, environment, approval.base_revision).await?;
+    let base_revision = integer(approval.base_revision)?;
     let added = tx
         .row(APPROVE, |query| {
             query
@@ -276,7 +194,7 @@ impl EnvironmentStore for PgBackend {
     }
 
     async fn move_pointer(&self, change: PointerMove) -> Result<Pointer> {
-        move_pointer(self, change).await
+        moving::move_pointer(self, change).await
     }
 
     async fn history(

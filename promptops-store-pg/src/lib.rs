@@ -20,8 +20,10 @@
 //! |---|---|
 //! | `backend.rs`, `connection.rs`, `options.rs` | the handle, a connection with its limits, settings |
 //! | `schema.rs` | migrations, up and down, and what a role is granted |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `observation.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `experiment.rs`, `metrics.rs`, `trace.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `evaluation/` | evidence, runs, the work on them, results |
+//! | `experiment/` | beginning and changing experiments, outcomes and what is counted of them |
+//! | `metrics/`, `trace/` | counts by dimensions and time; recording and looking for traces |
 //! | `prompt/rows.rs`, `environment/rows.rs` | rows, and what they are in core |
 //! | `feed.rs` | following the change log |
 //! | `error.rs` | what PostgreSQL's errors mean in core |
@@ -60,13 +62,15 @@ mod dataset;
 mod environment;
 mod error;
 mod evaluation;
+mod experiment;
 mod feed;
 mod lookup;
-mod observation;
+mod metrics;
 mod options;
 mod prompt;
 mod schema;
 mod tenancy;
+mod trace;
 
 pub use backend::PgBackend;
 pub use options::PgOptions;

@@ -20,7 +20,7 @@ pub(crate) use self::rows::{version, version_columns};
 use crate::backend::PgBackend;
 use crate::connection::Transaction;
 use crate::tenancy::Tenant;
-use crate::{audit, error, lookup, tenancy};
+use crate::{audit, error, experiment, lookup, tenancy};
 
 /// A statement that sees what a tenant may see: `$1` is the tenant's name, `n` its row.
 macro_rules! of_tenant {
@@ -353,6 +353,7 @@ async fn set_status(tx: &mut Transaction, change: StatusChange) -> error::Result
         if !live_in.is_empty() {
             return Err(refusal::version_is_live(&change.prompt, change.number, &live_in).into());
         }
+        experiment::check_unused(tx, tenant.id, &change.prompt, change.number).await?;
     }
     tx.rows(PUT_STATUS, |query| {
         query.bind(prompt).bind(number).bind(change.to.as_str())

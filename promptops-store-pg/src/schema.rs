@@ -23,11 +23,12 @@ macro_rules! migration {
 }
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     migration!("0001_tables"),
     migration!("0002_operations"),
     migration!("0003_row_security"),
     migration!("0004_evaluation"),
+    migration!("0005_live_traffic"),
 ];
 
 /// The version that this release works with.

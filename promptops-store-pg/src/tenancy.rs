@@ -13,8 +13,8 @@ use crate::backend::PgBackend;
 use crate::connection::Transaction;
 use crate::error;
 
-const LOCK: &str = "SELECT t.id, t.parent FROM promptops.locked($1) t";
-const ENTER: &str = "SELECT t.id, t.parent FROM promptops.entered($1) t";
+const LOCK: &str = "SELECT t.id, t.parent, t.policy_revision FROM promptops.locked($1) t";
+const ENTER: &str = "SELECT t.id FROM promptops.entered($1) t";
 const PARENT: &str = "SELECT x.name FROM promptops.entered($1) n, LATERAL (
         SELECT p.name FROM promptops.tenant p WHERE p.id = n.parent OFFSET 0
     ) x";
@@ -26,6 +26,7 @@ const SET_PARENT: &str = "UPDATE promptops.tenant SET parent = $2 WHERE id = $1"
 pub(crate) struct Tenant {
     pub(crate) id: i64,
     pub(crate) parent: Option<i64>,
+    pub(crate) policy_revision: i64,
 }
 
 impl Tenant {
@@ -33,6 +34,7 @@ impl Tenant {
         Ok(Self {
             id: row.try_get(0)?,
             parent: row.try_get(1)?,
+            policy_revision: row.try_get(2)?,
         })
     }
 }
@@ -41,6 +43,16 @@ impl Tenant {
 pub(crate) async fn lock(tx: &mut Transaction, tenant: &TenantId) -> error::Result<Tenant> {
     let row = tx.row(LOCK, |query| query.bind(tenant.to_string())).await?;
     Tenant::read(&row.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+/// The tenant's id, which is entered and not locked: it is made if need be. For what is not to wait for promotions.
+pub(crate) async fn enter(tx: &mut Transaction, tenant: &TenantId) -> error::Result<i64> {
+    let row = tx.row(ENTER, |query| query.bind(tenant.to_string())).await?;
+    let id: Option<i64> = row.map_or(Ok(None), |row| row.try_get(0))?;
+    match id {
+        Some(id) => Ok(id),
+        None => Ok(lock(tx, tenant).await?.id),
+    }
 }
 
 async fn set_parent(tx: &mut Transaction, change: ParentChange) -> error::Result<()> {

@@ -4,7 +4,9 @@ mod rows;
 
 use async_trait::async_trait;
 use promptops_core::Result;
-use promptops_core::base::{EnvironmentName, Page, PageRequest, PromptName, TenantId, VersionNumber};
+use promptops_core::base::{
+    ContentHash, EnvironmentName, Page, PageRequest, PromptName, TenantId, VersionNumber,
+};
 use promptops_core::environment::{
     ApprovalEntry, EnvironmentStore, HistoryRecord, Pointer, PointerMove, PolicyChange, PolicyRecord, Slots,
     refusal,
@@ -144,31 +146,66 @@ fn current(
     }
 }
 
-fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> {
-    let tenant = tenancy::ensure_tenant(tx, &change.tenant)?;
-    let (revision, from) = current(tx, tenant, &change.prompt, &change.environment)?;
-    if revision != change.expected_revision {
-        return Err(refusal::revision_conflict(
-            &change.prompt,
-            &change.environment,
-            change.expected_revision,
-            revision,
-        )
-        .into());
+/// Checks the pointer's revision, and returns its version.
+pub(crate) fn check_revision(
+    tx: &Connection,
+    tenant: i64,
+    prompt: &PromptName,
+    environment: &EnvironmentName,
+    expected: u64,
+) -> error::Result<Option<VersionNumber>> {
+    let (revision, version) = current(tx, tenant, prompt, environment)?;
+    if revision == expected {
+        Ok(version)
+    } else {
+        Err(refusal::revision_conflict(prompt, environment, expected, revision).into())
     }
-    check_grounds(tx, tenant, &change)?;
-    let target: Option<(i64, String, [u8; 32])> = tx
+}
+
+/// A version that is to be served.
+pub(crate) struct Target {
+    prompt: i64,
+    pub(crate) status: Status,
+}
+
+/// Finds a version of the tenant's own prompt that must have this content.
+pub(crate) fn target(
+    tx: &Connection,
+    tenant: i64,
+    prompt: &PromptName,
+    number: VersionNumber,
+    hash: &ContentHash,
+) -> error::Result<Target> {
+    let found: Option<(i64, String, [u8; 32])> = tx
         .prepare_cached(TARGET)?
-        .query_row((tenant, change.prompt.as_str(), change.to.get()), |row| {
+        .query_row((tenant, prompt.as_str(), number.get()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
-    let (prompt_id, status, hash) =
-        target.ok_or_else(|| prompt_refusal::unknown_version(&change.prompt, change.to))?;
-    if hash != *change.hash.as_bytes() {
-        return Err(prompt_refusal::other_content(&change.prompt, change.to, &change.hash).into());
+    let (prompt_id, status, found) = found.ok_or_else(|| prompt_refusal::unknown_version(prompt, number))?;
+    if found != *hash.as_bytes() {
+        return Err(prompt_refusal::other_content(prompt, number, hash).into());
     }
-    match stored("status", status.parse::<Status>())? {
+    Ok(Target {
+        prompt: prompt_id,
+        status: stored("status", status.parse())?,
+    })
+}
+
+/// Moves a pointer, with all that belongs to the move: on its own, or in the commit that it is a part of.
+pub(crate) fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> {
+    let tenant = tenancy::ensure_tenant(tx, &change.tenant)?;
+    let from = check_revision(
+        tx,
+        tenant,
+        &change.prompt,
+        &change.environment,
+        change.expected_revision,
+    )?;
+    check_grounds(tx, tenant, &change)?;
+    let target = target(tx, tenant, &change.prompt, change.to, &change.hash)?;
+    let prompt_id = target.prompt;
+    match target.status {
         Status::Active => {}
         Status::Draft => {
             prompt::put_status(tx, prompt_id, change.to, Status::Active)?;
@@ -180,7 +217,7 @@ fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> 
     }
 
     let waiver = change.waiver.as_ref().map(|waiver| to_json("waiver", waiver));
-    let next = integer(revision + 1)?;
+    let next = integer(change.expected_revision + 1)?;
     let (closure_hash, at) = (change.closure_hash.as_bytes(), change.at.timestamp_micros());
     tx.prepare_cached(MOVE)?.execute((
         prompt_id,
@@ -211,15 +248,22 @@ fn move_pointer(tx: &Connection, change: PointerMove) -> error::Result<Pointer> 
     Ok(change.into_pointer())
 }
 
+/// Checks the revision of a tenant's policies, whose row is there.
+pub(crate) fn check_policies(tx: &Connection, tenant: &TenantId, expected: u64) -> error::Result<()> {
+    let revision: i64 = tx
+        .prepare_cached(TENANT)?
+        .query_row([tenant.as_str()], |row| row.get(1))?;
+    let revision = unsigned("policy revision", revision)?;
+    if revision == expected {
+        Ok(())
+    } else {
+        Err(refusal::policy_conflict(expected, revision).into())
+    }
+}
+
 /// Checks that the policy and the source environment are those that the move was decided on.
 fn check_grounds(tx: &Connection, tenant: i64, change: &PointerMove) -> error::Result<()> {
-    let policy_revision: i64 = tx
-        .prepare_cached(TENANT)?
-        .query_row([change.tenant.as_str()], |row| row.get(1))?;
-    let policy_revision = unsigned("policy revision", policy_revision)?;
-    if policy_revision != change.policy_revision {
-        return Err(refusal::policy_conflict(change.policy_revision, policy_revision).into());
-    }
+    check_policies(tx, &change.tenant, change.policy_revision)?;
     if let Some(source) = &change.source {
         let (revision, _) = current(tx, tenant, &change.prompt, &source.environment)?;
         if revision != source.revision {
@@ -261,18 +305,15 @@ fn set_policy(tx: &Connection, change: PolicyChange) -> error::Result<()> {
 fn approve(tx: &Connection, entry: ApprovalEntry) -> error::Result<()> {
     let approval = &entry.approval;
     let tenant = tenancy::ensure_tenant(tx, &entry.tenant)?;
-    let (revision, _) = current(tx, tenant, &approval.prompt, &approval.environment)?;
-    if revision != approval.base_revision {
-        return Err(refusal::revision_conflict(
-            &approval.prompt,
-            &approval.environment,
-            approval.base_revision,
-            revision,
-        )
-        .into());
-    }
+    check_revision(
+        tx,
+        tenant,
+        &approval.prompt,
+        &approval.environment,
+        approval.base_revision,
+    )?;
     let (prompt, environment) = (approval.prompt.as_str(), approval.environment.as_str());
-    let (base, closure_hash) = (integer(revision)?, approval.closure_hash.as_bytes());
+    let (base, closure_hash) = (integer(approval.base_revision)?, approval.closure_hash.as_bytes());
     let by = approval.approved_by.id.as_str();
     let approved: bool = tx
         .prepare_cached(APPROVED)?

@@ -1,6 +1,6 @@
 //! Every PromptOps store on SQLite: the embedded default.
 //!
-//! One file holds everything: prompts, environments, metrics, evidence and the audit log. The host may keep its own
+//! One file holds everything: prompts, environments, experiments, traces, metrics, evidence and the audit log. The host may keep its own
 //! tables in the same file; ours begin with `promptops_`, and their schema's version is kept in `promptops_schema`.
 //!
 //! ```
@@ -24,16 +24,18 @@
 //! |---|---|
 //! | `backend.rs`, `options.rs` | the handle, its threads and settings |
 //! | `schema.rs` | connections and migrations |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `observation.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `metrics.rs`, `trace.rs`, `experiment.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `evaluation/` | evidence, runs, the work on them, results |
-//! | `prompt/rows.rs`, `environment/rows.rs` | their rows, and what these are in core |
+//! | `metrics/counts.rs` | counting within a transaction |
+//! | `experiment/outcome.rs` | outcomes of units, and their tallies |
+//! | `prompt/rows.rs`, `environment/rows.rs`, `trace/rows.rs` | their rows, and what these are in core |
 //! | `feed.rs` | the change log, and the thread that watches it |
 //! | `error.rs` | what SQLite's errors mean in core |
 //! | `statements.rs` | the list that each file keeps of its statements |
 //!
-//! **Durability.** Everything is on disk (`synchronous = FULL`) when a call returns, but for feedback, results of entries and
-//! kept answers of models: these survive a crash of the process; a crash of the machine may lose the last of them, and a
-//! run then asks the entries again whose results are lost.
+//! **Durability.** Everything is on disk (`synchronous = FULL`) when a call returns, but for feedback, traces, outcomes,
+//! results of entries and kept answers of models: these survive a crash of the process; a crash of the machine may lose the
+//! last of them, and a run then asks the entries again whose results are lost.
 //!
 //! **Several processes** on one machine may open one file. Each hears of what the others change within a few
 //! milliseconds ([`SqliteOptions::poll_interval`]), and catches up when it was stopped for a while. A file on a network drive cannot be used: the write-ahead
@@ -48,15 +50,17 @@ mod dataset;
 mod environment;
 mod error;
 mod evaluation;
+mod experiment;
 mod feed;
 mod lookup;
-mod observation;
+mod metrics;
 mod options;
 #[cfg(test)]
 mod plans;
 mod prompt;
 mod schema;
 mod tenancy;
+mod trace;
 
 pub use backend::SqliteBackend;
 pub use options::SqliteOptions;

@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use crate::{
-    audit, completion, dataset, environment, evaluation, feed, lookup, observation, options, prompt, schema,
-    tenancy,
+    audit, completion, dataset, environment, evaluation, experiment, feed, lookup, metrics, options, prompt,
+    schema, tenancy, trace,
 };
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -27,11 +27,15 @@ fn every_statement_goes_by_an_index() {
         ("evaluation::result", evaluation::result::STATEMENTS),
         ("evaluation::run", evaluation::run::STATEMENTS),
         ("evaluation::work", evaluation::work::STATEMENTS),
+        ("experiment", experiment::STATEMENTS),
+        ("experiment::outcome", experiment::outcome::STATEMENTS),
         ("feed", feed::STATEMENTS),
         ("lookup", lookup::STATEMENTS),
-        ("observation", observation::STATEMENTS),
+        ("metrics", metrics::STATEMENTS),
+        ("metrics::counts", metrics::counts::STATEMENTS),
         ("prompt", prompt::STATEMENTS),
         ("tenancy", tenancy::STATEMENTS),
+        ("trace", trace::STATEMENTS),
     ];
     let mut count = 0;
     for (room, statements) in rooms {
@@ -48,6 +52,7 @@ fn every_statement_goes_by_an_index() {
                     "SEARCH promptops_result USING COVERING INDEX sqlite_autoindex_promptops_result_1 (run=?)",
                     "SEARCH promptops_dataset_version USING COVERING INDEX sqlite_autoindex_promptops_dataset_version_2 \
                      (dataset=?)",
+                    "SEARCH promptops_tally USING PRIMARY KEY (experiment=?)",
                 ];
                 assert!(
                     !sql.starts_with("INSERT") || children.contains(&line),

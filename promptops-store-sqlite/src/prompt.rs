@@ -7,6 +7,7 @@ use promptops_core::Result;
 use promptops_core::base::page::foreign_cursor;
 use promptops_core::base::tenancy::ParentChange;
 use promptops_core::base::{EnvironmentName, Page, PageRequest, PromptName, Tag, TenantId, VersionNumber};
+use promptops_core::experiment::refusal as experiment_refusal;
 use promptops_core::prompt::{
     Dependent, Lookup, NewVersion, PromptFilter, PromptRecord, Reference, Saved, Status, StatusChange, Store,
     TagsChange, Version, VersionFilter, refusal,
@@ -16,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension};
 use self::rows::{PromptRow, prompt_columns};
 pub(crate) use self::rows::{VersionRow, version_columns};
 use crate::backend::{Durability, SqliteBackend};
-use crate::{audit, error, feed, lookup, tenancy};
+use crate::{audit, error, experiment, feed, lookup, tenancy};
 use promptops_core::base::stored::{stored, to_json, version_number};
 
 statements! {
@@ -231,6 +232,11 @@ fn set_status(tx: &Connection, change: StatusChange) -> error::Result<Version> {
             .collect::<error::Result<Vec<_>>>()?;
         if !live_in.is_empty() {
             return Err(refusal::version_is_live(&change.prompt, change.number, &live_in).into());
+        }
+        let tenant = tenancy::ensure_tenant(tx, &change.tenant)?;
+        if let Some(open) = experiment::with_variant(tx, tenant, &change.prompt, change.number)? {
+            let (prompt, number) = (&change.prompt, change.number);
+            return Err(experiment_refusal::version_is_in_experiment(prompt, number, &open).into());
         }
     }
     put_status(tx, prompt, change.number, change.to)?;

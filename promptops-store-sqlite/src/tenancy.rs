@@ -1,5 +1,7 @@
 //! Tenants: their row ids, and which inherits from which.
 
+use std::collections::HashMap;
+
 use promptops_core::base::tenancy::ParentChange;
 use promptops_core::base::{Change, PromptName, TenantId};
 use promptops_core::prompt::refusal;
@@ -34,6 +36,31 @@ pub(crate) fn ensure_tenant(tx: &Connection, name: &TenantId) -> Result<i64> {
     }
     tx.prepare_cached(ADD_TENANT)?.execute([name.as_str()])?;
     Ok(tx.last_insert_rowid())
+}
+
+/// The tenants of a batch, each looked up once.
+pub(crate) struct Tenants<'a> {
+    tx: &'a Connection,
+    known: HashMap<TenantId, i64>,
+}
+
+impl<'a> Tenants<'a> {
+    pub(crate) fn new(tx: &'a Connection) -> Self {
+        Self {
+            tx,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The tenant's row id; its row is made if need be.
+    pub(crate) fn ensure(&mut self, name: &TenantId) -> Result<i64> {
+        if let Some(id) = self.known.get(name) {
+            return Ok(*id);
+        }
+        let id = ensure_tenant(self.tx, name)?;
+        self.known.insert(name.clone(), id);
+        Ok(id)
+    }
 }
 
 /// The row id of the tenant's own prompt.

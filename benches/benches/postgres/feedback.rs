@@ -5,8 +5,8 @@ use std::time::Instant;
 use promptops_benches::measure::{Pair, Samples};
 use promptops_benches::table::Table;
 use promptops_core::Stores;
-use promptops_core::base::{ClosureHash, EnvironmentName, PromptName, TenantId, Timestamp};
-use promptops_core::observation::Feedback;
+use promptops_core::base::{ClosureHash, EnvironmentName, PromptName, TenantId, Timestamp, VersionNumber};
+use promptops_core::observation::{Dimensions, Feedback};
 use sqlx::postgres::PgPool;
 
 use crate::database::{Database, execute};
@@ -104,9 +104,13 @@ fn hash(i: usize) -> [u8; 32] {
 fn feedback(tenant: &TenantId, hash: [u8; 32]) -> Feedback {
     Feedback {
         tenant: tenant.clone(),
-        prompt: PromptName::new("support/triage-000000").expect("a name"),
-        closure_hash: ClosureHash::from_bytes(hash),
-        environment: Some(EnvironmentName::new("production").expect("a name")),
+        dimensions: Dimensions {
+            prompt: PromptName::new("support/triage-000000").expect("a name"),
+            version: Some(VersionNumber::FIRST),
+            closure_hash: ClosureHash::from_bytes(hash),
+            environment: Some(EnvironmentName::new("production").expect("a name")),
+            variant: None,
+        },
         success: true,
         rating_millionths: Some(900_000),
         at: Timestamp::UNIX_EPOCH,

@@ -26,6 +26,14 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
     assert_eq!(
         found,
         [
+            (SaveVersion, "tone v1"),
+            (SaveVersion, "tone v2"),
+            (Promote, "tone@production"),
+            (StartExperiment, "exp-1"),
+            (PauseExperiment, "exp-1"),
+            (Promote, "tone@production"),
+            (CompleteExperiment, "exp-1"),
+            (StartExperiment, "exp-2"),
             (SaveVersion, "safety v1"),
             (SaveVersion, "triage v1"),
             (SaveVersion, "triage v2"),
@@ -53,7 +61,7 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
         assert_eq!(record.entry.tenant, desk.tenant);
     }
     let audit = Audit::new(desk.stores.audit.clone(), desk.tenant.clone());
-    assert_eq!(audit.verify().await.unwrap(), 20, "the chain verifies");
+    assert_eq!(audit.verify().await.unwrap(), 28, "the chain verifies");
 }
 
 /// The chain goes on where it ended, after reopening and from another handle.

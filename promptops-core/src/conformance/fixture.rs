@@ -1,6 +1,8 @@
 //! What the cases are written with.
 
 mod evaluation;
+mod experiment;
+mod trace;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -28,6 +30,8 @@ use crate::prompt::{
 };
 
 pub(super) use self::evaluation::*;
+pub(super) use self::experiment::*;
+pub(super) use self::trace::*;
 
 pub(super) fn tenant_id(id: &str) -> TenantId {
     TenantId::new(id).unwrap()
@@ -566,14 +570,18 @@ impl Desk {
             note(&record);
         }
         text.push_str(&self.evaluated().await);
+        text.push_str(&self.experimented().await);
+        text.push_str(&self.observed().await);
         let mut note = |what: &dyn Debug| text.push_str(&format!("{what:#?}\n"));
         note(&self.audit().await);
         text
     }
 
-    /// A bit of everything, with what changes nothing and what fails in between: 20 changes.
+    /// A bit of everything, with what changes nothing and what fails in between: 28 changes.
     pub async fn work(&self) {
         let stores = &self.stores;
+        self.experiment_with_all().await;
+        self.observe().await;
         self.save_active("safety", "be kind").await;
         self.save_draft("triage", "one").await;
         let v2 = self

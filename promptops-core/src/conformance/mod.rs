@@ -34,12 +34,14 @@ pub mod completion;
 pub mod dataset;
 pub mod environment;
 pub mod evaluation;
+pub mod experiment;
 pub mod feed;
 mod fixture;
 pub mod metrics;
 pub mod model;
 pub mod prompt;
 pub mod tenancy;
+pub mod trace;
 
 use std::future::Future;
 
@@ -176,6 +178,82 @@ macro_rules! __conformance_suite {
                 racing_feedback_loses_no_count
                 batch_is_counted_as_a_whole
                 thousands_are_counted_in_one_batch
+                feedback_is_counted_by_its_time
+                rollups_are_those_that_are_asked_for
+                oldest_minutes_are_removed_first
+                minutes_are_removed_while_others_are_counted
+            }
+            trace {
+                annotated_trace_is_counted_anew
+                annotations_are_added_in_the_order_of_the_batch
+                annotations_of_unknown_traces_are_dropped
+                racing_annotations_lose_nothing
+                racing_annotations_and_traces_are_counted
+                annotation_does_not_bring_back_a_removed_minute
+                traces_are_listed_newest_first_in_pages_of_any_size
+                traces_that_come_and_go_do_not_move_pages
+                racing_readers_meet_every_trace_once
+                foreign_cursors_of_traces_are_invalid
+                every_condition_of_a_trace_filter_counts
+                conditions_of_a_trace_filter_hold_together
+                traces_are_found_by_their_time
+                oldest_traces_are_removed_first
+                traces_are_removed_to_the_millisecond
+                traces_are_removed_while_others_come
+                trace_is_kept_as_recorded
+                recorded_trace_is_a_duplicate
+                traces_that_are_not_kept_are_counted
+                traces_are_counted_in_their_own_time
+                variants_are_counted_apart
+                racing_traces_lose_no_count
+                batch_of_traces_is_counted_as_a_whole
+                thousands_of_traces_are_one_batch
+            }
+            experiment {
+                changed_experiment_is_kept_as_given
+                change_of_an_unknown_experiment_is_not_found
+                stale_experiment_revision_conflicts
+                completed_experiment_is_final
+                change_is_refused_for_its_first_reason
+                completion_promotes_the_winner
+                refused_promotion_leaves_the_experiment_open
+                racing_changes_of_an_experiment_have_one_winner
+                racing_completions_promote_once
+                racing_moves_and_completions_exclude_each_other
+                experiment_is_kept_as_created
+                beginning_changes_no_version_and_no_pointer
+                experiment_on_a_stale_pointer_conflicts
+                experiment_on_a_stale_policy_conflicts
+                unknown_variants_are_not_found
+                archived_variant_is_an_illegal_transition
+                second_open_experiment_already_exists
+                racing_experiments_of_one_place_have_one_winner
+                open_experiments_of_a_namespace_share_no_bucket
+                racing_experiments_of_one_bucket_have_one_winner
+                taken_experiment_id_already_exists
+                experiment_is_refused_for_its_first_reason
+                archiving_a_variant_conflicts
+                racing_archiving_and_experiments_exclude_each_other
+                racing_changes_of_what_an_experiment_rests_on_are_seen
+                experiments_are_listed_by_id_in_pages_of_any_size
+                foreign_cursors_of_experiments_are_invalid
+                experiment_filters_hold_together
+                thousands_of_experiments_are_listed_in_pages
+                outcomes_of_an_unknown_experiment_are_not_found
+                first_outcome_of_a_unit_counts
+                unit_of_two_variants_is_contaminated
+                outcomes_of_one_batch_count_in_its_order
+                every_figure_of_an_outcome_is_counted
+                tallies_do_not_depend_on_the_order_of_units
+                completed_experiment_takes_no_outcomes
+                outcomes_count_for_their_own_experiment
+                racing_outcomes_of_one_unit_count_once
+                racing_outcomes_of_two_variants_contaminate_once
+                racing_batches_of_outcomes_lose_no_count
+                batch_of_outcomes_is_counted_as_a_whole
+                racing_outcomes_and_completions_agree
+                ten_thousand_outcomes_are_one_batch
+                losses_add_up
             }
             dataset {
                 dataset_reads_back_as_saved
@@ -248,6 +326,7 @@ macro_rules! __conformance_suite {
             }
             feed {
                 changes_are_told_in_the_order_of_commits
+                experiments_are_told
                 what_was_not_changed_is_not_told
                 racing_changes_are_each_told_once
                 a_reader_that_was_away_hears_everything
@@ -270,6 +349,7 @@ macro_rules! __conformance_suite {
             }
             model {
                 generated_operations_agree_with_memory
+                generated_traffic_agrees_with_memory
             }
         }
     };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +38,8 @@ struct Reported {
     served: ClosureHash,
     outcome: Outcome,
     at: Timestamp,
+    /// What became of it in a try that failed with others.
+    settled: OnceLock<Verdict>,
 }
 
 impl Reported {
@@ -76,6 +78,7 @@ impl OutcomeRecorder {
             served: stamp.closure_hash,
             outcome,
             at: self.clock.now(),
+            settled: OnceLock::new(),
         })
     }
 
@@ -167,22 +170,15 @@ impl Writing {
         Ok(Some(found))
     }
 
-    /// Writes the outcomes of one experiment, which are at these places of the batch.
-    async fn write_one(
-        &self,
-        key: &Key,
-        batch: &[Reported],
-        places: &[usize],
-        verdicts: &mut [Verdict],
-    ) -> Result<()> {
-        let newest = places.iter().map(|place| batch[*place].assignment.epoch).max();
+    /// Writes outcomes of one experiment.
+    async fn write_one(&self, key: &Key, outcomes: &[&Reported]) -> Result<()> {
+        let newest = outcomes.iter().map(|reported| reported.assignment.epoch).max();
         let Some(experiment) = self.experiment(key, newest.unwrap_or(0)).await? else {
             return Ok(());
         };
-        let mut counted: Vec<usize> = Vec::with_capacity(places.len());
-        let mut entries: Vec<OutcomeEntry> = Vec::with_capacity(places.len());
-        for place in places {
-            let reported = &batch[*place];
+        let mut counted: Vec<&Reported> = Vec::with_capacity(outcomes.len());
+        let mut entries: Vec<OutcomeEntry> = Vec::with_capacity(outcomes.len());
+        for reported in outcomes {
             let entry = experiment.entry(
                 &reported.assignment,
                 reported.served,
@@ -190,7 +186,7 @@ impl Writing {
                 reported.at,
             );
             if let Ok(entry) = entry {
-                counted.push(*place);
+                counted.push(reported);
                 entries.push(entry);
             }
         }
@@ -198,13 +194,15 @@ impl Writing {
             return Ok(());
         }
         let found = self.experiments.record_outcomes(&key.0, &key.1, &entries).await?;
-        for (place, verdict) in counted.into_iter().zip(found) {
-            verdicts[place] = match verdict {
+        for (reported, verdict) in counted.into_iter().zip(found) {
+            let verdict = match verdict {
                 OutcomeVerdict::Written => Verdict::Written,
                 OutcomeVerdict::Duplicate => Verdict::Duplicate,
                 OutcomeVerdict::Contaminated => Verdict::Contaminated,
                 OutcomeVerdict::Closed => Verdict::Invalid,
             };
+            // Only this try settles it.
+            let _ = reported.settled.set(verdict);
         }
         Ok(())
     }
@@ -273,20 +271,25 @@ impl Sink for Writing {
     }
 
     async fn write(&self, batch: &[Reported]) -> Result<Vec<Verdict>> {
-        // Those of no experiment, or none that counts them.
-        let mut verdicts = vec![Verdict::Invalid; batch.len()];
-        let mut places: HashMap<Key, Vec<usize>> = HashMap::new();
-        for (place, reported) in batch.iter().enumerate() {
-            places.entry(reported.key()).or_default().push(place);
+        let mut outcomes: HashMap<Key, Vec<&Reported>> = HashMap::new();
+        for reported in batch.iter().filter(|reported| reported.settled.get().is_none()) {
+            outcomes.entry(reported.key()).or_default().push(reported);
         }
-        for (key, places) in &places {
-            match self.write_one(key, batch, places, &mut verdicts).await {
+        for (key, outcomes) in &outcomes {
+            match self.write_one(key, outcomes).await {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(verdicts)
+        // What nobody settled is of no experiment, or of none that counts it.
+        let verdict = |reported: &Reported| reported.settled.get().copied().unwrap_or(Verdict::Invalid);
+        Ok(batch.iter().map(verdict).collect())
+    }
+
+    fn is_worth_another_try(&self, error: &Error) -> bool {
+        // What was stored by a try whose answer was lost is found again, and not counted twice.
+        error.is_retryable() || error.kind() == ErrorKind::OutcomeUnknown
     }
 
     fn dropped(&self, reported: &Reported) {

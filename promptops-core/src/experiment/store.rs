@@ -83,12 +83,18 @@ pub trait ExperimentStore: Send + Sync {
     /// - The tenant's policy revision is as given, else [`Conflict`](crate::base::ErrorKind::Conflict).
     /// - Each variant's version exists for this tenant itself, with its content hash, else
     ///   [`NotFound`](crate::base::ErrorKind::NotFound); an archived one is
-    ///   [`IllegalTransition`](crate::base::ErrorKind::IllegalTransition). No version's status changes.
-    /// - Prompt and environment have no other open experiment, and no open experiment of the tenant has a bucket of the same
-    ///   namespace, else [`AlreadyExists`](crate::base::ErrorKind::AlreadyExists) naming it. So has an id that is taken. Of
-    ///   two that race for one prompt and environment exactly one begins.
+    ///   [`IllegalTransition`](crate::base::ErrorKind::IllegalTransition). Of several such variants the first one tells. No
+    ///   version's status changes.
+    /// - Prompt and environment have no other open experiment, else
+    ///   [`AlreadyExists`](crate::base::ErrorKind::AlreadyExists) naming it. Of two that race for one prompt and
+    ///   environment exactly one begins.
+    /// - No open experiment of the tenant has a bucket of the same namespace, else
+    ///   [`AlreadyExists`](crate::base::ErrorKind::AlreadyExists) naming it, of several the one with the smallest id. Of two
+    ///   that race for one bucket exactly one begins.
+    /// - The id is no experiment's, not even a completed one's, else
+    ///   [`AlreadyExists`](crate::base::ErrorKind::AlreadyExists).
     /// - A version that is a variant of an open experiment cannot be archived: that is a
-    ///   [`Conflict`](crate::base::ErrorKind::Conflict).
+    ///   [`Conflict`](crate::base::ErrorKind::Conflict), naming of several experiments the one with the smallest id.
     async fn create_experiment(&self, new: NewExperiment) -> Result<Experiment>;
 
     /// An experiment; `None` when there is none of this id.
@@ -102,8 +108,11 @@ pub trait ExperimentStore: Send + Sync {
         environment: &EnvironmentName,
     ) -> Result<Option<Experiment>>;
 
-    /// Experiments, in descending byte order of their ids: with time-ordered ids the newest first. The cursor is the last
-    /// id of a page.
+    /// Experiments, in descending byte order of their ids: with time-ordered ids the newest first.
+    ///
+    /// # Behavior
+    /// - The cursor is the last id of a page; any id is a place in the list. Another text is
+    ///   [`Invalid`](crate::base::ErrorKind::Invalid).
     async fn experiments(
         &self,
         tenant: &TenantId,
@@ -111,7 +120,8 @@ pub trait ExperimentStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<Experiment>>;
 
-    /// Changes an experiment, and promotes what belongs to it, with the audit records of both: all or nothing.
+    /// Changes an experiment, and promotes what belongs to it, with the audit records of both, the promotion's first: all or
+    /// nothing. The experiment is kept as given; what may change of it is its author's to know.
     ///
     /// # Behavior
     /// - The experiment is there, else [`NotFound`](crate::base::ErrorKind::NotFound).
@@ -129,6 +139,8 @@ pub trait ExperimentStore: Send + Sync {
     /// - Of a completed one every outcome is [`Closed`](OutcomeVerdict::Closed), and nothing changes.
     /// - A unit's first outcome counts; a later one of the same variant is a duplicate; one of another variant makes the
     ///   unit contaminated, whose outcomes do not count: also within one batch, and when batches race.
+    ///   [`TallyDelta::count`](super::TallyDelta::count) says what is counted where.
+    /// - A reader sees a batch's counts as a whole.
     /// - The tallies do not depend on the order of outcomes of different units.
     async fn record_outcomes(
         &self,

@@ -31,7 +31,7 @@ impl Counts {
         }
     }
 
-    /// Counts an answer of this time otherwise than before.
+    /// Counts an answer of this time otherwise than before, where it is counted still.
     pub(super) fn replace(
         &mut self,
         dimensions: &Dimensions,
@@ -40,9 +40,10 @@ impl Counts {
         now: &Metrics,
     ) {
         for key in RollupKey::all(dimensions, at) {
-            let counts = self.place(key);
-            counts.subtract(before);
-            counts.merge(now);
+            let of_time = self.0.get_mut(&(key.resolution, key.start));
+            if let Some(counts) = of_time.and_then(|of_time| of_time.get_mut(&key.dimensions)) {
+                counts.replace(before, now);
+            }
         }
     }
 }

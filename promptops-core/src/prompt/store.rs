@@ -202,6 +202,8 @@ pub trait Store: Send + Sync {
     ///   [`IllegalTransition`](crate::base::ErrorKind::IllegalTransition).
     /// - Archiving a version that is live in an environment is
     ///   [`Conflict`](crate::base::ErrorKind::Conflict), naming the environments.
+    /// - Archiving a version that is a variant of an open experiment is
+    ///   [`Conflict`](crate::base::ErrorKind::Conflict), naming the experiment.
     async fn set_status(&self, change: StatusChange) -> Result<Version>;
 
     /// Replaces a prompt's tags, with its audit record.

@@ -70,7 +70,7 @@ async fn a_refusal_lists_every_unmet_condition_and_changes_nothing() {
         unmet(&error),
         [
             "source_environment: found nothing live in staging, needed v1 live in staging".to_owned(),
-            "min_usage_count: found 0, needed at least 2".into(),
+            "min_usage_count: found 0, needed at least 2 with a known success".into(),
             "min_success_rate: found no data, needed at least 0.5".into(),
             format!("evaluation: found no evaluation of {short}, needed at least 0.9 on dataset golden"),
             "approvals: found 0, needed 1 by owners other than mo".into(),

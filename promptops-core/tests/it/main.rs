@@ -21,6 +21,7 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+mod recording;
 mod resolving;
 mod rooms;
 mod schema_suite;

@@ -127,6 +127,7 @@ async fn template() -> String {
         include_str!("../../migrations/0002_operations.up.sql"),
         include_str!("../../migrations/0003_row_security.up.sql"),
         include_str!("../../migrations/0004_evaluation.up.sql"),
+        include_str!("../../migrations/0005_live_traffic.up.sql"),
         include_str!("../../migrations/grants.sql"),
     );
     // FNV-1a: to tell them apart is enough.

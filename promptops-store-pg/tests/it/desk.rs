@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use promptops_core::base::audit::{AuditAction, AuditEntry};
 use promptops_core::base::{Actor, ClosureHash, PromptName, RunId, TenantId, Timestamp, VersionNumber};
+use promptops_core::base::{EnvironmentName, ExperimentId, TraceId, VariantName};
 use promptops_core::evaluation::run::{Claim, Claimed, EvaluatorRecord, Recorded, ResultBatch};
 use promptops_core::evaluation::{DatasetDraft, Entry, EntryResult, EvaluationStore, Run, RunState};
+use promptops_core::experiment::{
+    Allocation, Epoch, Experiment, ExperimentChange, ExperimentStatus, ExperimentStore, Goal, NewExperiment,
+    OutcomeEntry, OutcomeVerdict, Rules, Variant,
+};
 use promptops_core::llm::{
     BlueprintMessage, Completion, CompletionKey, CompletionStore, FinishReason, Usage,
 };
+use promptops_core::observation::{Stamp, TraceEntry, TraceRecord, TraceStore, UnitKey};
 use promptops_core::prompt::{Draft, MessageRole, Version};
 use promptops_core::{Error, ErrorKind, PromptOps, Result, Tenant};
 use promptops_store_pg::PgBackend;
@@ -141,4 +147,145 @@ pub async fn record(backend: &PgBackend, ordinal: u64, entry: &str) -> Result<Re
         results: vec![result],
     };
     backend.record_results(batch).await
+}
+
+/// A trace of `triage`, kept, that began so many milliseconds after 1970.
+pub fn trace(millis: i64, bits: u128) -> TraceEntry {
+    let at = Timestamp::from_timestamp_millis(millis).unwrap();
+    let stamp = Stamp {
+        prompt: name("triage"),
+        version: Some(VersionNumber::FIRST),
+        closure_hash: ClosureHash::from_bytes([7; 32]),
+        environment: Some(EnvironmentName::new("production").unwrap()),
+        assignment: None,
+    };
+    let trace = TraceRecord {
+        id: TraceId::new(at, bits),
+        stamp,
+        at,
+        inputs: Some(serde_json::json!({ "question": "why?" })),
+        output: Some("because".into()),
+        omitted: None,
+        error: None,
+        success: Some(true),
+        rating_millionths: None,
+        corrected_output: None,
+        comment: None,
+        scores: Default::default(),
+        latency: Some(Duration::from_millis(3)),
+        usage: None,
+        cost: None,
+        model: Some("m".into()),
+        session: None,
+        tags: Default::default(),
+    };
+    TraceEntry {
+        tenant: acme_id(),
+        trace,
+        is_kept: true,
+    }
+}
+
+pub fn experiment_id(id: &str) -> ExperimentId {
+    ExperimentId::new(id).unwrap()
+}
+
+/// An experiment of these versions in production, whose pointer is at this revision.
+pub fn experiment(id: &str, pointer_revision: u64, versions: &[&Version]) -> Experiment {
+    let variants = versions.iter().zip(["control", "other"]);
+    Experiment {
+        id: experiment_id(id),
+        name: "a trial".into(),
+        prompt: versions[0].prompt.clone(),
+        environment: EnvironmentName::new("production").unwrap(),
+        status: ExperimentStatus::Active,
+        revision: 1,
+        variants: variants
+            .map(|(version, name)| Variant {
+                name: VariantName::new(name).unwrap(),
+                version: version.number,
+                content_hash: version.hash,
+                closure_hash: ClosureHash::from_bytes([7; 32]),
+            })
+            .collect(),
+        epochs: vec![Epoch {
+            number: 1,
+            allocation: Allocation::new(&[5_000, 5_000]).unwrap(),
+            started_at: Timestamp::default(),
+        }],
+        salt: String::new(),
+        namespace: None,
+        holdout: None,
+        goal: Goal::Success,
+        rules: Rules::default(),
+        guardrails: Vec::new(),
+        pointer_revision,
+        created_by: ana(),
+        created_at: Timestamp::default(),
+        completion: None,
+    }
+}
+
+/// A trace, and an experiment with an outcome, where `v1` is live at revision 1.
+pub async fn live(backend: &PgBackend, v1: &Version, policy_revision: u64) -> Experiment {
+    backend.record_traces(&[trace(1, 1)]).await.unwrap();
+    let experiment = experiment("x-1", 1, &[v1, v1]);
+    begin(backend, &experiment, policy_revision).await.unwrap();
+    let outcomes = [outcome(1, 0, true)];
+    let counted = backend
+        .record_outcomes(&acme_id(), &experiment.id, &outcomes)
+        .await;
+    assert_eq!(counted.unwrap(), [OutcomeVerdict::Written]);
+    experiment
+}
+
+fn audited(action: AuditAction, experiment: &Experiment) -> AuditEntry {
+    let detail = serde_json::json!({});
+    let subject = experiment.id.to_string();
+    AuditEntry::new(
+        &acme_id(),
+        Timestamp::default(),
+        &ana(),
+        action,
+        &subject,
+        &detail,
+    )
+}
+
+pub async fn begin(backend: &PgBackend, experiment: &Experiment, policy_revision: u64) -> Result<Experiment> {
+    let new = NewExperiment {
+        tenant: acme_id(),
+        audit: audited(AuditAction::StartExperiment, experiment),
+        experiment: experiment.clone(),
+        policy_revision,
+    };
+    backend.create_experiment(new).await
+}
+
+/// The change to this status.
+pub fn change(experiment: &Experiment, status: ExperimentStatus) -> ExperimentChange {
+    let experiment = Experiment {
+        status,
+        revision: experiment.revision + 1,
+        ..experiment.clone()
+    };
+    ExperimentChange {
+        tenant: acme_id(),
+        audit: audited(AuditAction::CompleteExperiment, &experiment),
+        experiment,
+        promotion: None,
+    }
+}
+
+pub fn outcome(unit: u64, variant: u8, success: bool) -> OutcomeEntry {
+    OutcomeEntry {
+        unit: UnitKey::new(unit),
+        variant,
+        epoch: 1,
+        success: Some(success),
+        score_millionths: Some(500_000),
+        measured: 3,
+        harmed: 2,
+        at: Timestamp::default(),
+    }
 }

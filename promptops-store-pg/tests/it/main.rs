@@ -19,4 +19,5 @@ mod proxy;
 #[path = "../../../promptops-store-sqlite/tests/it/quiz.rs"]
 mod quiz;
 mod runs;
+mod traffic;
 mod walls;

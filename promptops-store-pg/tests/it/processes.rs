@@ -184,7 +184,8 @@ async fn a_hosts_default_isolation_level_weakens_nothing() {
         }
         counting.join_all().await;
         promote(&tenant, &second).await;
-        let count = "SELECT sum(usage_count)::bigint FROM promptops.metrics";
+        let count = "SELECT sum((metrics::json ->> 'usage_count')::bigint)::bigint FROM promptops.rollup
+            WHERE resolution = 'total'";
         let count: i64 = sqlx::query_scalar(count).fetch_one(backend.pool()).await.unwrap();
         assert_eq!(count, 80);
     }

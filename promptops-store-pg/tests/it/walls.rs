@@ -3,10 +3,14 @@
 use promptops_core::ErrorKind;
 use promptops_core::base::{DatasetName, PageRequest, VersionNumber};
 use promptops_core::evaluation::{DatasetStore, EvaluationStore};
+use promptops_core::experiment::{ExperimentStatus, ExperimentStore};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::databases::Database;
-use crate::desk::{acme, acme_id, ana, claim, evaluate, fails, promote, record, run_id, save};
+use crate::desk::{
+    acme, acme_id, ana, begin, change, claim, evaluate, experiment, fails, live, promote, record, run_id,
+    save,
+};
 
 async fn world() -> Database {
     let database = Database::new().await;
@@ -42,6 +46,7 @@ async fn world() -> Database {
         .await
         .unwrap();
     evaluate(&database.backend()).await;
+    live(&database.backend(), &v1, 1).await;
     // Another tenant, which has a prompt of the same name.
     let other = ops.tenant("other").unwrap();
     save(&other, "rules", "Be brief.").await;
@@ -66,6 +71,9 @@ async fn what_never_changes_is_refused_by_the_database() {
         .await
         .unwrap();
     evaluate(&database.backend()).await;
+    let open = live(&database.backend(), &v1, 0).await;
+    let done = change(&open, ExperimentStatus::Completed);
+    database.backend().change_experiment(done).await.unwrap();
     let mut owner = PgConnection::connect_with(&database.owner()).await.unwrap();
     for sql in [
         "UPDATE promptops.version SET content = 'x'",
@@ -105,9 +113,20 @@ async fn what_never_changes_is_refused_by_the_database() {
         "UPDATE promptops.result SET result = 'x'",
         "DELETE FROM promptops.result",
         "TRUNCATE promptops.result",
+        "UPDATE promptops.experiment SET name = 'x'",
+        "UPDATE promptops.experiment SET status = 'active'",
+        "DELETE FROM promptops.experiment",
+        "TRUNCATE promptops.experiment",
+        "UPDATE promptops.outcome SET success = false",
+        "UPDATE promptops.outcome SET variant = 1",
+        "DELETE FROM promptops.outcome",
+        "TRUNCATE promptops.outcome",
     ] {
         refused(&mut owner, sql, "promptops: ").await;
     }
+    begin(&database.backend(), &experiment("x-2", 1, &[&v1, &v1]), 0)
+        .await
+        .unwrap();
     // The status is what may change.
     let changed = owner
         .execute("UPDATE promptops.version SET status = 'archived'")
@@ -115,6 +134,12 @@ async fn what_never_changes_is_refused_by_the_database() {
         .unwrap();
     assert_eq!(changed.rows_affected(), 1);
     for (sql, word) in [
+        (
+            "INSERT INTO promptops.experiment (tenant, name, prompt, environment, status, revision, record)
+                SELECT tenant, 'x-3', prompt, environment, 'paused', 1, record FROM promptops.experiment
+                WHERE name = 'x-2'",
+            "experiment_open",
+        ),
         (
             "INSERT INTO promptops.policy (tenant, environment, policy)
                 SELECT id, 'dev', '{}' FROM promptops.tenant, generate_series(1, 2)",
@@ -147,6 +172,15 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
         "UPDATE promptops.result SET result = 'x'",
         "DELETE FROM promptops.result",
         "UPDATE promptops.completion SET completion = 'x'",
+        "UPDATE promptops.trace SET prompt = 'x'",
+        "TRUNCATE promptops.trace",
+        "UPDATE promptops.rollup SET prompt = 'x'",
+        "UPDATE promptops.experiment SET name = 'x'",
+        "DELETE FROM promptops.experiment",
+        "UPDATE promptops.outcome SET success = true",
+        "DELETE FROM promptops.outcome",
+        "UPDATE promptops.tally SET counter = 7",
+        "DELETE FROM promptops.tally",
         "DELETE FROM promptops.tenant",
         "SELECT * FROM promptops.change",
         "UPDATE promptops.change_head SET position = 0",
@@ -163,7 +197,7 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
     }
 }
 
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 24] = [
     "tenant",
     "prompt",
     "prompt_tag",
@@ -173,7 +207,7 @@ const TABLES: [&str; 20] = [
     "history",
     "policy",
     "approval",
-    "metrics",
+    "rollup",
     "evidence",
     "audit",
     "audit_head",
@@ -184,6 +218,10 @@ const TABLES: [&str; 20] = [
     "lease",
     "result",
     "completion",
+    "trace",
+    "experiment",
+    "outcome",
+    "tally",
 ];
 
 /// How many rows of each table a connection sees, and of how many tenants.
@@ -224,6 +262,8 @@ async fn a_bound_role_sees_the_entered_tenant_alone() {
         "INSERT INTO promptops.change (tenant, change) VALUES ('other', '{}')",
         "INSERT INTO promptops.result (tenant, run, task, result) VALUES (999, 1, 1, '{}')",
         "INSERT INTO promptops.dataset_entry (tenant, entry_list, position, name, entry) VALUES (999, 9, 0, 'a', '{}')",
+        "INSERT INTO promptops.tally VALUES (999, 1, 1, 1, 1, 1)",
+        "INSERT INTO promptops.outcome VALUES (999, 1, 1, 1, 1, 1, 1, 1, 1, true)",
     ] {
         app.execute("SAVEPOINT here").await.unwrap();
         refused(&mut app, sql, "row-level security").await;

@@ -61,7 +61,7 @@ async fn filled(path: &std::path::Path) -> SqliteBackend {
 }
 
 /// That a table with rows in it only grows, but for these of its columns.
-fn only_grows(raw: &rusqlite::Connection, table: &str, but: &[&str]) {
+pub fn only_grows(raw: &rusqlite::Connection, table: &str, but: &[&str]) {
     let mut statement = raw
         .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
         .unwrap();

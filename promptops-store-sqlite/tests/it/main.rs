@@ -14,4 +14,5 @@ mod integrity;
 mod processes;
 mod quiz;
 mod runs;
+mod traffic;
 mod values;

@@ -16,7 +16,7 @@ use promptops_core::prompt::{Body, Lookup, Reference, Store};
 use promptops_store_sqlite::SqliteBackend;
 
 use crate::desk::{acme, audit_log, name, production, promote, save};
-use crate::{files, runs};
+use crate::{files, runs, traffic};
 
 const TASK: &str = "PROMPTOPS_TEST_TASK";
 const FILE: &str = "PROMPTOPS_TEST_FILE";
@@ -43,14 +43,14 @@ pub fn spawn(task: &str, file: &Path, label: &str) -> (Child, BufReader<ChildStd
 }
 
 /// Tells the parent of a change that was acknowledged; in one write, so that a kill leaves no half of it.
-fn acknowledge(what: &str) {
+pub fn acknowledge(what: &str) {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(format!("\nack {what}\n").as_bytes()).unwrap();
     stdout.flush().unwrap();
 }
 
 /// The acknowledgements among what a child wrote; a last line without an end was cut short by the kill.
-fn acknowledged(output: &str) -> Vec<Vec<String>> {
+pub fn acknowledged(output: &str) -> Vec<Vec<String>> {
     output
         .split_inclusive('\n')
         .filter_map(|line| line.strip_prefix("ack ")?.strip_suffix('\n'))
@@ -85,6 +85,7 @@ fn other_process() {
             }
             "serve" => serve(file).await,
             "evaluate" => runs::evaluate(file, &label).await,
+            "record" => traffic::record(file, &label).await,
             "open" => files::open_read_only(file).await,
             other => panic!("unknown task {other}"),
         }

@@ -183,8 +183,19 @@ impl Metrics {
         }
     }
 
-    /// Takes other counts out again, of an answer that is to be counted otherwise from now on.
-    pub fn subtract(&mut self, other: &Self) {
+    /// Counts an answer otherwise than before: adds by how much each count of it grew, and takes out by how much it fell, down
+    /// to 0. What did not change of the answer changes nothing. Scores of which none is left are gone.
+    pub fn replace(&mut self, before: &Self, now: &Self) {
+        let (mut grown, mut fallen) = (now.clone(), before.clone());
+        grown.subtract(before);
+        fallen.subtract(now);
+        self.subtract(&fallen);
+        self.merge(&grown);
+        self.scores.retain(|_, sum| sum.count > 0);
+    }
+
+    /// Takes other counts out, down to 0.
+    fn subtract(&mut self, other: &Self) {
         self.combine(other, u64::saturating_sub);
         self.latencies.subtract(&other.latencies);
         self.cost = Cost::from_nano_usd(self.cost.nano_usd().saturating_sub(other.cost.nano_usd()));
@@ -194,7 +205,6 @@ impl Metrics {
                 sum.sum_millionths = sum.sum_millionths.saturating_sub(scores.sum_millionths);
             }
         }
-        self.scores.retain(|_, sum| sum.count > 0);
     }
 
     fn combine(&mut self, other: &Self, with: fn(u64, u64) -> u64) {
@@ -266,27 +276,45 @@ mod tests {
         }
     }
 
+    fn scored(success: Option<bool>, scores: &[(&str, u64)]) -> Metrics {
+        let mut metrics = Metrics::default();
+        metrics.add(success, Some(5));
+        metrics.error_count = 3;
+        metrics.latencies.add(Duration::from_millis(7));
+        metrics.cost = Cost::from_nano_usd(9);
+        for (name, sum_millionths) in scores {
+            let sum = ScoreSum {
+                count: 1,
+                sum_millionths: *sum_millionths,
+            };
+            metrics.scores.insert(ScoreName::new(name).unwrap(), sum);
+        }
+        metrics
+    }
+
     #[test]
-    fn what_was_merged_can_be_taken_out_again() {
-        let mut one = Metrics::default();
-        one.add(Some(true), Some(5));
-        one.error_count = 3;
-        one.latencies.add(Duration::from_millis(7));
-        one.cost = Cost::from_nano_usd(9);
-        let name = ScoreName::new("exact").unwrap();
-        let score = ScoreSum {
-            count: 1,
-            sum_millionths: 7,
-        };
-        one.scores.insert(name, score);
-        let mut sum = one.clone();
-        sum.merge(&one);
-        assert_eq!(sum.usage_count, 2);
-        let read: Metrics = serde_json::from_str(&serde_json::to_string(&sum).unwrap()).unwrap();
-        assert_eq!(read, sum);
-        sum.subtract(&one);
-        assert_eq!(sum, one);
-        sum.subtract(&one);
-        assert_eq!(sum, Metrics::default());
+    fn an_answer_that_is_counted_otherwise_counts_as_if_it_had_been_so_from_the_beginning() {
+        let other = scored(Some(true), &[("exact", 7), ("tone", 1)]);
+        let ways = [
+            scored(None, &[]),
+            scored(Some(true), &[("exact", 9)]),
+            scored(Some(false), &[("exact", 3), ("new", 5)]),
+            Metrics::default(),
+        ];
+        for before in &ways {
+            for now in &ways {
+                let (mut counts, mut expected) = (other.clone(), other.clone());
+                counts.merge(before);
+                counts.replace(before, now);
+                expected.merge(now);
+                assert_eq!(counts, expected);
+                let read: Metrics = serde_json::from_str(&serde_json::to_string(&counts).unwrap()).unwrap();
+                assert_eq!(read, counts);
+                // Counts that lack what is taken out fall to 0, and what did not change stays.
+                let mut empty = Metrics::default();
+                empty.replace(before, before);
+                assert_eq!(empty, Metrics::default());
+            }
+        }
     }
 }

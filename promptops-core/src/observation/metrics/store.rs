@@ -70,10 +70,14 @@ pub trait MetricsStore: Send + Sync {
     ///
     /// # Behavior
     /// - Answers are counted in the times that they are of, whenever they were recorded.
-    /// - Nothing that the query does not ask for.
+    /// - Those that [`RollupQuery::matches`] says are wanted, and nothing else.
     async fn rollups(&self, tenant: &TenantId, query: &RollupQuery) -> Result<Vec<Rollup>>;
 
-    /// Removes at most so many counts by the minute that began before a time, the oldest first, and says how many. Other
-    /// resolutions stay.
+    /// Removes at most so many counts by the minute that began before a time, the oldest first, and says how many.
+    ///
+    /// # Behavior
+    /// - Counts of one minute go in any order. Other resolutions stay.
+    /// - What is recorded late of a time that was removed is counted again, by the minute too.
+    /// - Concurrent calls remove each count once; fewer than `at_most` are removed only when no more are there.
     async fn prune_minutes(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize>;
 }

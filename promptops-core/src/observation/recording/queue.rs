@@ -84,12 +84,38 @@ pub(super) enum Writing {
 pub(super) enum Step<T> {
     /// Write these.
     Write(Vec<Chunk<T>>),
-    /// Wait for more items, or until the oldest has waited long enough.
-    Gather,
+    /// Wait for more items, or until the oldest has waited long enough. How full a batch is, in 0.0 .. 1.0.
+    Gather(f64),
     /// Wait for an item.
     Idle,
     /// Nothing any more.
     End,
+}
+
+/// What the writer can tell of the time that the oldest item has waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// It has no clock on it.
+    Unknown,
+    /// Not long.
+    Little,
+    /// Long enough for half a batch.
+    Some,
+    /// Long enough.
+    Enough,
+}
+
+/// What would make the writer look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It will look anyway.
+    None,
+    /// An item.
+    Idle,
+    /// A full batch.
+    Gathering,
+    /// Half of all room taken: it will look very soon.
+    Soon,
 }
 
 /// The queue, the counts and the phase.
@@ -113,6 +139,7 @@ pub(super) struct State<T> {
     last_error: Option<Error>,
     pub(super) phase: Phase,
     pub(super) writing: Writing,
+    rest: Rest,
     /// Whether somebody waits for room, whom nobody overtakes.
     pub(super) is_room_awaited: bool,
 }
@@ -134,6 +161,7 @@ impl<T> State<T> {
             last_error: None,
             phase: Phase::Open,
             writing: Writing::Nobody,
+            rest: Rest::None,
             is_room_awaited: false,
         }
     }
@@ -159,7 +187,7 @@ impl<T> State<T> {
         self.counts.dropped += 1;
     }
 
-    /// Takes an item that there is room for. Whether the writer is to look.
+    /// Takes an item that there is room for. Whether the writer is to be woken, which is said once.
     pub(super) fn push(&mut self, item: T, weight: usize, answer: Option<Answer>) -> bool {
         let size = (CHUNK.1 / size_of::<T>().max(1))
             .clamp(1, CHUNK.0)
@@ -179,17 +207,34 @@ impl<T> State<T> {
         }
         chunk.items.push(item);
         chunk.bytes += weight;
-        let was_enough = self.is_enough();
         self.waiting += 1;
         self.waiting_bytes += weight;
         self.bytes += weight;
         self.taken += 1;
         self.counts.enqueued += 1;
-        self.waiting == 1 || (!was_enough && self.is_enough())
+        let wakes = match self.rest {
+            Rest::None => false,
+            Rest::Idle => true,
+            Rest::Gathering => self.fill() >= 1.0,
+            Rest::Soon => self.is_half_full(),
+        };
+        if wakes {
+            self.rest = Rest::None;
+        }
+        wakes
     }
 
-    fn is_enough(&self) -> bool {
-        self.waiting >= self.limits.batch || self.waiting_bytes >= self.limits.batch_bytes
+    fn is_half_full(&self) -> bool {
+        self.unsettled() >= self.limits.capacity.div_ceil(2) as u64
+            || self.bytes >= self.limits.max_bytes.div_ceil(2)
+    }
+
+    /// The writer, which was to gather, will not look very soon. Whether there is enough for it already.
+    pub(super) fn rest_long(&mut self) -> bool {
+        if self.rest == Rest::Soon {
+            self.rest = Rest::Gathering;
+        }
+        self.fill() >= 1.0
     }
 
     /// Lets nothing that was taken so far wait for more items. Gives the position of the last of it.
@@ -203,24 +248,38 @@ impl<T> State<T> {
         self.hurry_to == self.taken
     }
 
-    /// What the writer is to do now; `is_due`: the oldest item has waited long enough.
-    pub(super) fn step(&mut self, is_due: bool) -> Step<T> {
+    /// What the writer is to do now.
+    pub(super) fn step(&mut self, waited: Waited) -> Step<T> {
+        self.rest = Rest::None;
         if self.phase >= Phase::Stopped {
             return Step::End;
         }
-        if self.waiting == 0 {
-            if self.phase == Phase::Open {
-                return Step::Idle;
-            }
+        if self.waiting == 0 && self.phase != Phase::Open {
             self.phase = Phase::Ended;
             return Step::End;
         }
-        let hurries = self.phase == Phase::Closing || self.settled < self.hurry_to;
-        if hurries || is_due || self.is_enough() {
+        if self.waiting == 0 && matches!(waited, Waited::Unknown | Waited::Enough) {
+            self.rest = Rest::Idle;
+            return Step::Idle;
+        }
+        let hurries = self.phase == Phase::Closing || self.settled < self.hurry_to || self.is_half_full();
+        let fill = self.fill();
+        let is_ready = match waited {
+            Waited::Unknown | Waited::Little => hurries || fill >= 1.0,
+            Waited::Some => hurries || fill >= 0.5,
+            Waited::Enough => true,
+        };
+        if is_ready && self.waiting > 0 {
             Step::Write(self.take())
         } else {
-            Step::Gather
+            self.rest = Rest::Soon;
+            Step::Gather(fill)
         }
+    }
+
+    fn fill(&self) -> f64 {
+        let of = |part: usize, whole: usize| part as f64 / whole as f64;
+        of(self.waiting, self.limits.batch).max(of(self.waiting_bytes, self.limits.batch_bytes))
     }
 
     /// Takes out the next batch: whole chunks, at least one.

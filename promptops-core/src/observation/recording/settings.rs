@@ -10,14 +10,14 @@ pub struct RecordingSettings {
     pub capacity: usize,
     /// Most bytes of them, by estimate. Default 64 MiB, at least 1.
     pub max_bytes: usize,
-    /// So many waiting items are written without waiting for more. Default 512, range 1 ..= `capacity`.
+    /// So many waiting items are written without waiting for more, but for the millisecond or two that timers take. Default 512, range 1 ..= `capacity`.
     pub batch: usize,
     /// So many waiting bytes are written without waiting for more; and a batch holds no more bytes than these, unless a
     /// single item does. Default 8 MiB, range 1 ..= `max_bytes`.
     pub batch_bytes: usize,
     /// Most items in one batch, for working off a backlog. Default 8,192, range `batch` ..= `capacity`.
     pub max_batch: usize,
-    /// How long an item waits for others to be written with it. Default 100 ms, range 1 ms ..= 1 min.
+    /// How long an item waits at most for others to be written with it. Default 100 ms, range 1 ms ..= 1 min.
     pub interval: Duration,
     /// How long after its first try a failing batch is tried again, where trying again can help; all else waits
     /// meanwhile. Zero: one try. Default 30 s, at most 1 h.

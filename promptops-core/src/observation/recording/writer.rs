@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::queue::{Chunk, Phase, Step, Writing};
+use super::queue::{Chunk, Phase, Step, Waited, Writing};
 use super::recorded::Verdict;
 use super::shared::{Shared, too_late};
 use super::sink::Sink;
@@ -39,14 +39,15 @@ struct Writer<S: Sink> {
 impl<S: Sink> Writer<S> {
     async fn work(mut self) {
         self.has_begun = true;
-        let mut due: Option<Instant> = None;
+        let mut gathering: Option<Gathering> = None;
         loop {
             let now = Instant::now();
-            let step = self.shared.state().step(due.is_some_and(|due| due <= now));
+            let waited = gathering.map_or(Waited::Unknown, |gathering| gathering.waited(now));
+            let step = self.shared.state().step(waited);
             match step {
                 Step::Write(chunks) => {
                     // What comes meanwhile waits no longer than if it came now.
-                    due = Some(now + self.shared.settings.interval);
+                    gathering = Some(Gathering::since(now, self.shared.settings.interval));
                     let mut batch = Chunk::merged(chunks);
                     batch.was_tried = true;
                     self.batch = Some(batch);
@@ -57,15 +58,20 @@ impl<S: Sink> Writer<S> {
                         () = shared.stop.notified() => return,
                     }
                 }
-                Step::Gather => {
-                    let due = *due.get_or_insert(now + self.shared.settings.interval);
+                Step::Gather(fill) => {
+                    let gathering =
+                        gathering.get_or_insert(Gathering::since(now, self.shared.settings.interval));
+                    let look = gathering.look_after(now, fill);
+                    if look > now + TICK && self.shared.state().rest_long() {
+                        continue;
+                    }
                     tokio::select! {
                         () = self.shared.wake.notified() => {}
-                        () = sleep_until(due) => {}
+                        () = sleep_until(look) => {}
                     }
                 }
                 Step::Idle => {
-                    due = None;
+                    gathering = None;
                     self.shared.wake.notified().await;
                 }
                 Step::End => return,
@@ -165,6 +171,50 @@ impl<S: Sink> Writer<S> {
                 is_worth_another_try: true,
             }),
         }
+    }
+}
+
+/// How long the writer lets items gather.
+///
+/// It looks by itself at about the time at which a batch will be three quarters full, so that under a steady load it need
+/// not be woken: to wake a thread costs the caller a system call, and where threads are more than cores often its turn.
+#[derive(Debug, Clone, Copy)]
+struct Gathering {
+    since: Instant,
+    due: Instant,
+    look: Option<Instant>,
+}
+
+/// How soon the writer looks at the earliest: what tokio's timers tell apart.
+const TICK: Duration = Duration::from_millis(1);
+
+impl Gathering {
+    fn since(since: Instant, interval: Duration) -> Self {
+        Self {
+            since,
+            due: since + interval,
+            look: None,
+        }
+    }
+
+    fn waited(&self, now: Instant) -> Waited {
+        if self.due <= now {
+            Waited::Enough
+        } else if self.look.is_some_and(|look| look <= now) {
+            Waited::Some
+        } else {
+            Waited::Little
+        }
+    }
+
+    /// When to look, a batch being so full now: it never takes more than twice the time so far, as the load may change.
+    fn look_after(&mut self, now: Instant, fill: f64) -> Instant {
+        let so_far = now.saturating_duration_since(self.since);
+        let factor = if fill > 0.375 { 0.75 / fill } else { 2.0 };
+        let look = self.since + so_far.mul_f64(factor.min(2.0));
+        let look = look.max(now + TICK).min(self.due);
+        self.look = Some(look);
+        look
     }
 }
 

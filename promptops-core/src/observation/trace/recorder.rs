@@ -13,7 +13,7 @@ use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
 use super::settings::TraceSettings;
 use super::store::{TraceStore, TraceVerdict};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Clock, IdSource, Spawn, TenantId, Timestamp, TraceId};
 use crate::observation::metrics::MetricsStore;
 use crate::observation::recording::{Pipeline, Recorded, RecordingStats, Sink, Verdict};
@@ -49,6 +49,8 @@ enum Waiting {
         entry: Box<AnnotationEntry>,
         is_redacted: bool,
     },
+    /// It was written by a try that failed with something else.
+    Settled(Verdict),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -229,6 +231,15 @@ struct Taken<'a> {
     places: (Vec<usize>, Vec<usize>),
     traces: Vec<TraceEntry>,
     annotations: Vec<AnnotationEntry>,
+    /// Of what cannot be written, invalid.
+    verdicts: Vec<Verdict>,
+}
+
+impl Taken<'_> {
+    fn settle(&mut self, place: usize, verdict: Verdict) {
+        self.verdicts[place] = verdict;
+        *lock(&self.batch[place].waiting) = Some(Waiting::Settled(verdict));
+    }
 }
 
 impl Drop for Taken<'_> {
@@ -269,10 +280,14 @@ impl Writing {
             places: (Vec::with_capacity(batch.len()), Vec::new()),
             traces: Vec::with_capacity(batch.len()),
             annotations: Vec::new(),
+            verdicts: vec![Verdict::Invalid; batch.len()],
         };
         for (place, item) in batch.iter().enumerate() {
-            match lock(&item.waiting).take() {
+            // Not in the match, which would hold the lock to its end.
+            let waiting = lock(&item.waiting).take();
+            match waiting {
                 None => {}
+                Some(Waiting::Settled(verdict)) => taken.settle(place, verdict),
                 Some(Waiting::Trace {
                     mut entry,
                     is_redacted,
@@ -369,24 +384,27 @@ impl Sink for Writing {
 
     async fn write(&self, batch: &[Item]) -> Result<Vec<Verdict>> {
         let mut taken = self.take(batch);
-        // What was not taken cannot be stored.
-        let mut verdicts = vec![Verdict::Invalid; batch.len()];
         // Traces first: an annotation in the same batch may be of one of them.
         if !taken.traces.is_empty() {
             let found = self.traces.record_traces(&taken.traces).await?;
             taken.traces.clear();
-            for (place, of) in taken.places.0.drain(..).zip(found) {
-                verdicts[place] = verdict(of);
+            for (place, of) in std::mem::take(&mut taken.places.0).into_iter().zip(found) {
+                taken.settle(place, verdict(of));
             }
         }
         if !taken.annotations.is_empty() {
             let found = self.traces.annotate_traces(&taken.annotations).await?;
             taken.annotations.clear();
-            for (place, of) in taken.places.1.drain(..).zip(found) {
-                verdicts[place] = verdict(of);
+            for (place, of) in std::mem::take(&mut taken.places.1).into_iter().zip(found) {
+                taken.settle(place, verdict(of));
             }
         }
-        Ok(verdicts)
+        Ok(std::mem::take(&mut taken.verdicts))
+    }
+
+    fn is_worth_another_try(&self, error: &Error) -> bool {
+        // What was stored by a try whose answer was lost is found again, and not counted twice.
+        error.is_retryable() || error.kind() == ErrorKind::OutcomeUnknown
     }
 
     async fn written(&self, batch: &[Item], _: &[Verdict]) {

@@ -27,8 +27,9 @@ pub trait TraceStore: Send + Sync {
     /// Records traces and counts them, in every resolution, and says of each, in order, what became of it.
     ///
     /// # Behavior
-    /// - A trace whose id the tenant has already is a duplicate, also within one batch: it is neither kept nor counted.
-    /// - One that is not to be kept is counted all the same.
+    /// - A trace whose id the tenant has kept already is a duplicate, also within one batch: it is neither kept nor counted.
+    /// - One that is not to be kept is counted all the same. Its id stays free.
+    /// - Each is counted by its own [`at`](TraceRecord::at), however late it is recorded.
     /// - Concurrent calls lose no count, and a reader sees a batch's counts as a whole.
     async fn record_traces(&self, batch: &[TraceEntry]) -> Result<Vec<TraceVerdict>>;
 
@@ -37,6 +38,8 @@ pub trait TraceStore: Send + Sync {
     /// # Behavior
     /// - What is said of one trace is added in the order of the batch.
     /// - A trace that the tenant does not have is [`Unknown`](TraceVerdict::Unknown), and the others are annotated.
+    /// - Counts by the minute that were removed stay so: what is said of a trace changes the counts that are there, as
+    ///   [`Metrics::replace`](crate::observation::Metrics::replace) does.
     /// - Concurrent calls on one trace lose nothing.
     async fn annotate_traces(&self, batch: &[AnnotationEntry]) -> Result<Vec<TraceVerdict>>;
 
@@ -47,6 +50,9 @@ pub trait TraceStore: Send + Sync {
     /// that a page may hold fewer than were asked for, and still not be the last.
     ///
     /// # Behavior
+    /// - Each condition of the filter is one, and all of them hold: [`TraceFilter::matches`] says so.
+    /// - The cursor is the id's text; any id is a place in the list. Another text is
+    ///   [`Invalid`](crate::base::ErrorKind::Invalid).
     /// - Paging to the end meets every trace once that was there at the beginning and is there at the end.
     async fn traces(
         &self,
@@ -55,7 +61,12 @@ pub trait TraceStore: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page<TraceRecord>>;
 
-    /// Removes at most so many traces that began before a time, the oldest first, and says how many. What was counted of them
-    /// stays.
+    /// Removes at most so many traces that began before a time, the oldest first, and says how many.
+    ///
+    /// # Behavior
+    /// - When a trace began is what its id says, to the millisecond: those of smaller ids than [`TraceId::first_at`] go, in
+    ///   the order of their ids.
+    /// - What was counted of them stays.
+    /// - Concurrent calls remove each trace once; fewer than `at_most` are removed only when no more are there.
     async fn prune_traces(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize>;
 }

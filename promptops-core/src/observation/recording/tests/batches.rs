@@ -40,8 +40,44 @@ async fn a_full_batch_is_written_at_once() {
     settle().await;
     assert_eq!(sink.tries(), [0; 0]);
     pipeline.record(item(511));
+    tokio::time::sleep(2 * MILLISECOND).await;
+    assert_eq!(sink.tries(), [512]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_batch_wakes_a_writer_that_would_look_much_later() {
+    let sink = Probe::default();
+    let pipeline = pipeline(&sink, settings());
+    pipeline.record(item(0));
+    tokio::time::sleep(40 * MILLISECOND).await;
+    for id in 1..512 {
+        pipeline.record(item(id));
+    }
     settle().await;
     assert_eq!(sink.tries(), [512]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_of_all_room_taken_wakes_a_writer_that_would_look_very_soon() {
+    let sink = Probe::default();
+    let pipeline = pipeline(
+        &sink,
+        RecordingSettings {
+            capacity: 1_000,
+            batch: 1_000,
+            ..settings()
+        },
+    );
+    pipeline.record(item(0));
+    settle().await;
+    for id in 1..499 {
+        pipeline.record(item(id));
+    }
+    settle().await;
+    assert_eq!(sink.tries(), [0; 0]);
+    pipeline.record(item(499));
+    settle().await;
+    assert_eq!(sink.tries(), [500]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,7 +98,7 @@ async fn many_bytes_are_written_at_once_and_a_batch_holds_no_more_of_them() {
     for (id, weight) in [(1, 60), (2, 40), (3, 150), (4, 1)] {
         pipeline.record(Item { id, weight });
     }
-    settle().await;
+    tokio::time::sleep(2 * MILLISECOND).await;
     assert_eq!(sink.told().tries, [vec![0], vec![1, 2], vec![3]]);
     tokio::time::sleep(101 * MILLISECOND).await;
     assert_eq!(sink.told().tries[3], [4]);
@@ -119,4 +155,22 @@ async fn the_sink_hears_of_each_batch_that_is_stored() {
         sink.told().failed,
         [(2, ErrorKind::Invalid), (3, ErrorKind::Invalid)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_a_steady_load_the_writer_comes_by_itself_before_a_batch_is_full() {
+    let sink = Probe::default();
+    let pipeline = pipeline(&sink, settings());
+    // 20 items a millisecond: a batch is full in 26.
+    for id in 0..20_000 {
+        pipeline.record(item(id));
+        if id % 20 == 19 {
+            tokio::time::sleep(MILLISECOND).await;
+        }
+    }
+    let stats = pipeline.flush(SECOND).await.unwrap();
+    assert_eq!(stats.written, 20_000);
+    let tries = sink.tries();
+    assert!(tries.iter().all(|items| *items < 512), "{tries:?}");
+    assert!((40..=80).contains(&tries.len()), "{tries:?}");
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::super::queue::{Chunk, State, Step};
+use super::super::queue::{Chunk, State, Step, Waited};
 use super::*;
 
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ proptest! {
                     }
                 }
                 Operation::Take if with_writer.is_none() => {
-                    if let Step::Write(chunks) = state.step(true) {
+                    if let Step::Write(chunks) = state.step(Waited::Enough) {
                         let taken = Chunk::merged(chunks);
                         prop_assert!(taken.items.iter().eq(model.iter().take(taken.items.len())));
                         prop_assert!(taken.items.len() == 1 || taken.bytes <= limits.batch_bytes);

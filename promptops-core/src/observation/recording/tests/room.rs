@@ -69,11 +69,33 @@ async fn what_is_dropped_for_room_makes_the_writer_hurry() {
             ..settings()
         },
     );
-    pipeline.record(Item { id: 0, weight: 60 });
+    pipeline.record(Item { id: 0, weight: 45 });
     settle().await;
-    pipeline.record(Item { id: 1, weight: 60 });
+    assert_eq!(sink.tries(), [0; 0]);
+    assert_eq!(pipeline.record(Item { id: 1, weight: 60 }), Recorded::Full);
     settle().await;
     assert_eq!(sink.tries(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_overtakes_who_waits_for_room() {
+    let sink = Probe::always(Act::WriteIn(SECOND));
+    let pipeline = pipeline(
+        &sink,
+        RecordingSettings {
+            max_bytes: 100,
+            ..settings()
+        },
+    );
+    pipeline.record(Item { id: 0, weight: 60 });
+    let durable = tokio::spawn({
+        let pipeline = pipeline.clone();
+        async move { pipeline.record_durable(Item { id: 1, weight: 60 }).await }
+    });
+    settle().await;
+    assert_eq!(pipeline.record(Item { id: 2, weight: 10 }), Recorded::Full);
+    durable.await.unwrap().unwrap();
+    assert_eq!(pipeline.record(Item { id: 3, weight: 10 }), Recorded::Queued);
 }
 
 #[test]
