@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::assignment::{Units, deviations};
+use crate::cost;
 use crate::power::{Effect, found};
 use crate::returning::{SPLITS, returned};
 use crate::scenario::{Scenario, Size, mistakes};
