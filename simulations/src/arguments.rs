@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 /// How the program is called.
-pub const USAGE: &str = "usage: simulations experiments [--full] [--threads N]";
+pub const USAGE: &str = "usage: simulations experiments [--full] [--threads N] [--skip N]";
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Arguments {
     pub full: bool,
     /// Threads to use.
     pub threads: NonZeroUsize,
+    /// Lines of the first table to leave out, after an interruption.
+    pub skip: usize,
 }
 
 /// Reads the arguments after the program's name.
@@ -28,6 +30,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, S
     let mut parsed = Arguments {
         full: false,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        skip: 0,
     };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -35,6 +38,10 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, S
             "--threads" => {
                 let threads = arguments.next().and_then(|threads| threads.parse().ok());
                 parsed.threads = threads.ok_or(format!("--threads needs a number above 0; {USAGE}"))?;
+            }
+            "--skip" => {
+                let skip = arguments.next().and_then(|skip| skip.parse().ok());
+                parsed.skip = skip.ok_or(format!("--skip needs a number; {USAGE}"))?;
             }
             other => return Err(format!("unknown argument {other:?}; {USAGE}")),
         }
@@ -52,8 +59,8 @@ mod tests {
 
     #[test]
     fn arguments_are_those_of_the_usage() {
-        let read_all = read("experiments --threads 3 --full").unwrap();
-        assert!(read_all.full && read_all.threads.get() == 3);
+        let read_all = read("experiments --threads 3 --full --skip 14").unwrap();
+        assert!(read_all.full && read_all.threads.get() == 3 && read_all.skip == 14);
         assert!(!read("experiments").unwrap().full);
         for wrong in [
             "",
@@ -61,6 +68,7 @@ mod tests {
             "experiments --fast",
             "experiments --threads",
             "experiments --threads 0",
+            "experiments --skip",
         ] {
             assert!(read(wrong).unwrap_err().contains(USAGE), "{wrong}");
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::num::{NonZeroU64, NonZeroUsize};
 
 use promptops_core::Result;
-use promptops_core::experiment::{Evidence, OutcomeEntry, OutcomeVerdict, Rules, Tallies, TallyDelta};
+use promptops_core::experiment::{Evidence, OutcomeEntry, OutcomeVerdict, Rules, Tallies};
 use promptops_core::observation::UnitKey;
 use promptops_core::statistics::Random;
 
@@ -76,11 +76,10 @@ fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> (bool, f64) {
             unit: key,
             ..outcome(epoch.number, variant, success)
         };
-        let mut delta = TallyDelta::new();
         let seen = first
             .get(&key)
             .map(|(entry, contaminated)| (entry, *contaminated));
-        match delta.count(&entry, seen) {
+        match tallies.count(&entry, seen) {
             OutcomeVerdict::Written => {
                 first.insert(key, (entry, false));
                 units.push((key, success));
@@ -92,7 +91,6 @@ fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> (bool, f64) {
             }
             OutcomeVerdict::Duplicate | OutcomeVerdict::Closed => {}
         }
-        tallies.apply(&delta);
         declared = declared || evidence.winner(&tallies).is_some();
     }
     let mean = |variant| {

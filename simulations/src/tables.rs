@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::arguments::Arguments;
 use crate::assignment::{Units, deviations};
+use crate::cost;
 use crate::power::{Effect, found};
 use crate::returning::{SPLITS, returned};
 use crate::scenario::{Scenario, Size, mistakes};
@@ -36,7 +37,7 @@ pub fn experiments(arguments: &Arguments, out: &mut impl Write) -> io::Result<()
         size.experiments, size.horizon
     )?;
     writeln!(out, "{:<24} {:>6} {:>10} {:>8}", "", "rate", "declared", "naive")?;
-    for scenario in Scenario::all() {
+    for scenario in Scenario::all().into_iter().skip(arguments.skip) {
         let mistakes = mistakes(&scenario, size, SEED, threads).map_err(io::Error::other)?;
         writeln!(
             out,
@@ -108,6 +109,12 @@ pub fn experiments(arguments: &Arguments, out: &mut impl Write) -> io::Result<()
             units.name(),
             found.even,
             found.independent
+        )?;
+    }
+    if let Some((counts, scores)) = cost::of_a_look() {
+        writeln!(
+            out,
+            "\nOne look at the evidence: {counts:.0} ns at successes, {scores:.0} ns at scores"
         )?;
     }
     writeln!(

@@ -3,9 +3,7 @@
 use std::num::NonZeroU64;
 
 use chrono::DateTime;
-use promptops_core::experiment::{
-    BUCKETS, Evidence, Experiment, OutcomeEntry, OutcomeVerdict, Tallies, TallyDelta,
-};
+use promptops_core::experiment::{BUCKETS, Evidence, Experiment, OutcomeEntry, Tallies};
 use promptops_core::observation::UnitKey;
 use promptops_core::statistics::Random;
 
@@ -78,10 +76,7 @@ impl Trial<'_> {
                 ended.naive = naive.declares(variant, success);
             }
             if ended.winner.is_none() {
-                let mut delta = TallyDelta::new();
-                let verdict = delta.count(&outcome(epoch.number, variant, success), None);
-                debug_assert_eq!(verdict, OutcomeVerdict::Written);
-                tallies.apply(&delta);
+                tallies.count(&outcome(epoch.number, variant, success), None);
                 ended.winner = self.evidence.winner(&tallies).map(|winner| (winner, recorded));
             }
             if ended.naive && ended.winner.is_some() {

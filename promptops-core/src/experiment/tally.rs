@@ -99,22 +99,7 @@ impl TallyDelta {
     /// unit's stored outcome and whether it is contaminated already. On [`Written`](OutcomeVerdict::Written) the entry is
     /// to be stored, on [`Contaminated`](OutcomeVerdict::Contaminated) the stored one is to be marked so.
     pub fn count(&mut self, entry: &OutcomeEntry, first: Option<(&OutcomeEntry, bool)>) -> OutcomeVerdict {
-        match first {
-            None => {
-                self.add_entry(entry, 1);
-                OutcomeVerdict::Written
-            }
-            Some((_, true)) => OutcomeVerdict::Contaminated,
-            Some((first, false)) if first.variant == entry.variant => {
-                self.add(entry, Counter::DUPLICATES, 1);
-                OutcomeVerdict::Duplicate
-            }
-            Some((first, false)) => {
-                self.add_entry(first, -1);
-                self.add(first, Counter::CONTAMINATED, 1);
-                OutcomeVerdict::Contaminated
-            }
-        }
+        count(entry, first, |key, by| *self.0.entry(key).or_default() += by)
     }
 
     /// The counts that change, in order; never 0.
@@ -124,35 +109,59 @@ impl TallyDelta {
             .filter(|(_, by)| **by != 0)
             .map(|(key, by)| (*key, *by))
     }
+}
 
-    fn add(&mut self, entry: &OutcomeEntry, counter: Counter, by: i64) {
-        let key = TallyKey {
-            epoch: entry.epoch,
-            variant: entry.variant,
-            counter,
-        };
-        *self.0.entry(key).or_default() += by;
+/// Says what becomes of an outcome, and what that changes.
+fn count(
+    entry: &OutcomeEntry,
+    first: Option<(&OutcomeEntry, bool)>,
+    mut add: impl FnMut(TallyKey, i64),
+) -> OutcomeVerdict {
+    match first {
+        None => {
+            count_entry(entry, 1, add);
+            OutcomeVerdict::Written
+        }
+        Some((_, true)) => OutcomeVerdict::Contaminated,
+        Some((first, false)) if first.variant == entry.variant => {
+            add(key(entry, Counter::DUPLICATES), 1);
+            OutcomeVerdict::Duplicate
+        }
+        Some((first, false)) => {
+            add(key(first, Counter::CONTAMINATED), 1);
+            count_entry(first, -1, add);
+            OutcomeVerdict::Contaminated
+        }
     }
+}
 
-    fn add_entry(&mut self, entry: &OutcomeEntry, sign: i64) {
-        self.add(entry, Counter::OUTCOMES, sign);
-        if let Some(success) = entry.success {
-            self.add(entry, Counter::JUDGED, sign);
-            self.add(entry, Counter::SUCCESSES, sign * i64::from(success));
-        }
-        if let Some(score) = entry.score_millionths {
-            self.add(entry, Counter::SCORED, sign);
-            self.add(entry, Counter::SCORE_SUM, sign * i64::from(score));
-            let hundredths = ((score + 5_000) / 10_000).min(100) as usize;
-            self.add(entry, Counter::score_bin(hundredths), sign);
-        }
-        for guardrail in 0..MAX_GUARDRAILS {
-            let bit = 1 << guardrail;
-            if entry.measured & bit != 0 {
-                self.add(entry, Counter::measured(guardrail), sign);
-                if entry.harmed & bit != 0 {
-                    self.add(entry, Counter::harmed(guardrail), sign);
-                }
+fn key(entry: &OutcomeEntry, counter: Counter) -> TallyKey {
+    TallyKey {
+        epoch: entry.epoch,
+        variant: entry.variant,
+        counter,
+    }
+}
+
+fn count_entry(entry: &OutcomeEntry, sign: i64, mut add: impl FnMut(TallyKey, i64)) {
+    let mut add = |counter, by| add(key(entry, counter), by);
+    add(Counter::OUTCOMES, sign);
+    if let Some(success) = entry.success {
+        add(Counter::JUDGED, sign);
+        add(Counter::SUCCESSES, sign * i64::from(success));
+    }
+    if let Some(score) = entry.score_millionths {
+        add(Counter::SCORED, sign);
+        add(Counter::SCORE_SUM, sign * i64::from(score));
+        let hundredths = ((score + 5_000) / 10_000).min(100) as usize;
+        add(Counter::score_bin(hundredths), sign);
+    }
+    for guardrail in 0..MAX_GUARDRAILS {
+        let bit = 1 << guardrail;
+        if entry.measured & bit != 0 {
+            add(Counter::measured(guardrail), sign);
+            if entry.harmed & bit != 0 {
+                add(Counter::harmed(guardrail), sign);
             }
         }
     }
@@ -251,15 +260,15 @@ impl Tallies {
         tallies
     }
 
-    /// Adds what a batch changes: what [`from_rows`](Self::from_rows) would say after it, for whoever looks after every
-    /// outcome. A count never falls below 0.
-    pub fn apply(&mut self, delta: &TallyDelta) {
-        for (key, by) in delta.iter() {
+    /// Counts one outcome as [`TallyDelta::count`] does, in place, for whoever looks after every outcome: what
+    /// [`from_rows`](Self::from_rows) would say after it. A count never falls below 0.
+    pub fn count(&mut self, entry: &OutcomeEntry, first: Option<(&OutcomeEntry, bool)>) -> OutcomeVerdict {
+        count(entry, first, |key, by| {
             let tally = self.0.entry((key.epoch, key.variant)).or_default();
             if let Some(place) = tally.place(key.counter) {
                 *place = place.saturating_add_signed(by);
             }
-        }
+        })
     }
 
     /// One variant's tally in one epoch; `None` when nothing was counted.

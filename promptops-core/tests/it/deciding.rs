@@ -315,16 +315,14 @@ fn what_only_the_mix_of_times_shows_wins_nothing() {
 fn scores_decide_where_they_are_the_goal() {
     let mut experiment = experiment("e", &[5_000, 5_000]);
     experiment.goal = Goal::Score;
-    let mut delta = TallyDelta::new();
+    let mut tallies = Tallies::default();
     let mut random = Random::seeded(5);
     for unit in 0..4_000 {
         let variant = (unit % 2) as u8;
         // Scores are better, successes worse.
         let score = random.below(NonZeroU64::new(900_001).unwrap()) as u32 + 80_000 * u32::from(variant);
-        delta.count(&entry(unit, variant, variant == 0, score), None);
+        tallies.count(&entry(unit, variant, variant == 0, score), None);
     }
-    let mut tallies = Tallies::default();
-    tallies.apply(&delta);
     assert_eq!(decide(&experiment, &tallies, now(&experiment)), winner("v2"));
     experiment.goal = Goal::Success;
     assert_eq!(decide(&experiment, &tallies, now(&experiment)), winner("v1"));
@@ -337,10 +335,12 @@ fn counted(log: &[OutcomeEntry]) -> Tallies {
     let mut applied = Tallies::default();
     for entry in log {
         let mut delta = TallyDelta::new();
-        delta.count(entry, first.get(&entry.unit).map(|first| (first, false)));
+        let stored: Option<OutcomeEntry> = first.get(&entry.unit).copied();
+        let seen = stored.as_ref().map(|first| (first, false));
+        delta.count(entry, seen);
         first.entry(entry.unit).or_insert(*entry);
         running.apply(&delta);
-        applied.apply(&delta);
+        applied.count(entry, seen);
     }
     let read = Tallies::from_rows(running.rows());
     assert_eq!(read, applied);
@@ -403,9 +403,7 @@ fn a_log_that_is_replayed_stops_at_the_same_outcome() {
     let stops = || {
         let mut tallies = Tallies::default();
         log.iter().position(|entry| {
-            let mut delta = TallyDelta::new();
-            delta.count(entry, None);
-            tallies.apply(&delta);
+            tallies.count(entry, None);
             let decision = evidence.decide(&tallies, now(&experiment));
             assert_eq!(decision == winner("v2"), evidence.winner(&tallies) == Some(1));
             decision
