@@ -56,24 +56,26 @@ CREATE TABLE promptops.trace (
 
 CREATE INDEX trace_prompt ON promptops.trace (tenant, prompt, id);
 
--- An experiment is JSON text in `record`; the other columns repeat what it is looked for by. `namespace` is the name of
--- the namespace, of which an open experiment has some buckets.
+-- An experiment is JSON text in `record`; the other columns repeat what it is looked for by. Of its namespace, an
+-- open experiment has the buckets from `first_bucket` to the one before `end_bucket`.
 CREATE TABLE promptops.experiment (
-    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    tenant      bigint NOT NULL REFERENCES promptops.tenant (id),
-    name        text   COLLATE "C" NOT NULL,
-    prompt      text   COLLATE "C" NOT NULL,
-    environment text   COLLATE "C" NOT NULL,
-    namespace   text   COLLATE "C",
-    status      text   NOT NULL CHECK (status IN ('active', 'paused', 'completed')),
-    revision    bigint NOT NULL CHECK (revision > 0),
-    record      text   NOT NULL,
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant       bigint NOT NULL REFERENCES promptops.tenant (id),
+    name         text   COLLATE "C" NOT NULL,
+    prompt       text   COLLATE "C" NOT NULL,
+    environment  text   COLLATE "C" NOT NULL,
+    namespace    text   COLLATE "C",
+    first_bucket integer,
+    end_bucket   integer,
+    status       text   NOT NULL CHECK (status IN ('active', 'paused', 'completed')),
+    revision     bigint NOT NULL CHECK (revision > 0),
+    record       text   NOT NULL,
     UNIQUE (tenant, name)
 ) WITH (fillfactor = 50);
 
 -- One open experiment at a time, whatever else fails.
 CREATE UNIQUE INDEX experiment_open ON promptops.experiment (tenant, prompt, environment) WHERE status <> 'completed';
-CREATE INDEX experiment_namespace ON promptops.experiment (tenant, namespace)
+CREATE INDEX experiment_namespace ON promptops.experiment (tenant, namespace, first_bucket)
     WHERE status <> 'completed' AND namespace IS NOT NULL;
 CREATE INDEX experiment_prompt ON promptops.experiment (tenant, prompt, name);
 
@@ -107,8 +109,9 @@ CREATE TABLE promptops.tally (
 -- What never changes, as in schema 1.
 
 CREATE TRIGGER experiment_identity BEFORE UPDATE ON promptops.experiment FOR EACH ROW
-WHEN ((OLD.id, OLD.tenant, OLD.name, OLD.prompt, OLD.environment, OLD.namespace)
-    IS DISTINCT FROM (NEW.id, NEW.tenant, NEW.name, NEW.prompt, NEW.environment, NEW.namespace))
+WHEN ((OLD.id, OLD.tenant, OLD.name, OLD.prompt, OLD.environment, OLD.namespace, OLD.first_bucket, OLD.end_bucket)
+    IS DISTINCT FROM (NEW.id, NEW.tenant, NEW.name, NEW.prompt, NEW.environment, NEW.namespace, NEW.first_bucket,
+        NEW.end_bucket))
 EXECUTE FUNCTION promptops.refuse('an experiment keeps what it is on');
 
 CREATE TRIGGER experiment_completed BEFORE UPDATE ON promptops.experiment FOR EACH ROW

@@ -18,12 +18,14 @@ const VERSIONS: &str = "SELECT v.number, v.hash, v.status FROM promptops.prompt 
     JOIN promptops.version v ON v.prompt = p.id AND v.number = ANY ($3) WHERE p.tenant = $1 AND p.name = $2";
 const RIVAL: &str = "SELECT e.record FROM promptops.experiment e
     WHERE e.tenant = $1 AND e.prompt = $2 AND e.environment = $3 AND e.status <> 'completed'";
-const NEIGHBOURS: &str = "SELECT e.record FROM promptops.experiment e
-    WHERE e.tenant = $1 AND e.namespace = $2 AND e.status <> 'completed' ORDER BY e.name";
+/// As [`Experiment::shares_buckets`] has it.
+const NEIGHBOUR: &str = "SELECT e.record FROM promptops.experiment e
+    WHERE e.tenant = $1 AND e.namespace = $2 AND e.first_bucket < $4 AND $3 < e.end_bucket AND e.status <> 'completed'
+    ORDER BY e.name LIMIT 1";
 const EXISTS: &str = "SELECT FROM promptops.experiment e WHERE e.tenant = $1 AND e.name = $2";
 const ADD: &str = "INSERT INTO promptops.experiment
-        (tenant, name, prompt, environment, namespace, status, revision, record)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        (tenant, name, prompt, environment, namespace, first_bucket, end_bucket, status, revision, record)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const LOCK: &str = "SELECT e.id, e.record FROM promptops.experiment e
     WHERE e.tenant = $1 AND e.name = $2 FOR NO KEY UPDATE";
 const PUT: &str = "UPDATE promptops.experiment SET status = $2, revision = $3, record = $4 WHERE id = $1";
@@ -49,6 +51,8 @@ pub(super) async fn create(tx: &mut Transaction, new: NewExperiment) -> error::R
             .bind(prompt.to_string())
             .bind(place.to_string())
             .bind(namespace.map(|namespace| namespace.name.to_string()))
+            .bind(namespace.map(|namespace| i32::from(namespace.from)))
+            .bind(namespace.map(|namespace| i32::from(namespace.to)))
             .bind(experiment.status.as_str())
             .bind(revision)
             .bind(record)
@@ -105,15 +109,17 @@ async fn check_room(tx: &mut Transaction, tenant: Tenant, experiment: &Experimen
         return Err(refusal::slot_is_taken(experiment, &read(&row, 0)?.id).into());
     }
     if let Some(namespace) = &experiment.namespace {
-        let name = namespace.name.to_string();
-        let rows = tx
-            .rows(NEIGHBOURS, |query| query.bind(tenant.id).bind(name))
+        let neighbour = tx
+            .row(NEIGHBOUR, |query| {
+                query
+                    .bind(tenant.id)
+                    .bind(namespace.name.to_string())
+                    .bind(i32::from(namespace.from))
+                    .bind(i32::from(namespace.to))
+            })
             .await?;
-        for row in &rows {
-            let open = read(row, 0)?;
-            if open.shares_buckets(experiment) {
-                return Err(refusal::namespace_is_taken(experiment, &open.id).into());
-            }
+        if let Some(row) = neighbour {
+            return Err(refusal::namespace_is_taken(experiment, &read(&row, 0)?.id).into());
         }
     }
     let id = experiment.id.to_string();
