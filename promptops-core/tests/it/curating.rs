@@ -1004,7 +1004,10 @@ async fn only_so_many_traces_are_looked_at_and_another_tenants_never() {
         desk.acme.datasets().get("d").await.is_err(),
         "a preview saves nothing"
     );
-    let curated = newest.save(&desk.ana).await.unwrap();
+    fn on_any_thread<T: Send>(future: T) -> T {
+        future
+    }
+    let curated = on_any_thread(newest.save(&desk.ana)).await.unwrap();
     assert_eq!(desk.numbers(&curated).await, [7, 8, 9, 10]);
     assert!(
         curated

@@ -315,6 +315,15 @@ fn groups_are_what_their_answers_have_in_common() {
             .collect();
         assert_eq!(found, expected, "{by:?}");
     }
+    let days = SeriesQuery::new(prompt(), period)
+        .fold(rollups(Step::Day))
+        .unwrap();
+    assert!(counted(&days).is_empty(), "of another resolution");
+    let staging = MetricsFilter::of(prompt()).environment(environment("staging"));
+    let series = SeriesQuery::new(staging, period)
+        .fold(rollups(Step::Hour))
+        .unwrap();
+    assert_eq!(series.lines[0].points[0].metrics.usage_count, 2);
     let only_blue = MetricsFilter::of(prompt()).variant(variant("blue"));
     let series = SeriesQuery::new(only_blue, period)
         .fold(rollups(Step::Hour))

@@ -74,7 +74,7 @@ impl MetricsFilter {
         })
     }
 
-    /// What a store is asked: all that is wanted, and what [`takes`](Self::takes) leaves out.
+    /// What a store is asked: for all that is wanted, and other variants.
     pub(super) fn query(&self, span: Span) -> RollupQuery {
         RollupQuery {
             prompt: self.prompt.clone(),
@@ -87,9 +87,14 @@ impl MetricsFilter {
         }
     }
 
-    /// Whether counts of these dimensions are wanted, of those that a store was asked for.
-    pub(super) fn takes(&self, of: &Dimensions) -> bool {
-        self.variant.is_none() || self.variant == of.variant
+    /// Whether answers of these dimensions are wanted.
+    #[must_use]
+    pub fn takes(&self, of: &Dimensions) -> bool {
+        self.prompt == of.prompt
+            && (self.version.is_none() || self.version == of.version)
+            && self.closure_hash.is_none_or(|hash| hash == of.closure_hash)
+            && (self.environment.is_none() || self.environment == of.environment)
+            && (self.variant.is_none() || self.variant == of.variant)
     }
 }
 

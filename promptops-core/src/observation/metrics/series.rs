@@ -81,7 +81,7 @@ impl SeriesQuery {
         Err(too_many(self, lines, points))
     }
 
-    /// The series of what the store found, in any order.
+    /// The series of what a store found, in any order. What is not wanted, or of another resolution, is left out.
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) when the points are too many.
@@ -95,7 +95,8 @@ impl SeriesQuery {
         }
         for Rollup { key, metrics } in rollups {
             let of = &key.dimensions;
-            let Some(index) = self.period.index(key.start).filter(|_| self.filter.takes(of)) else {
+            let is_wanted = key.resolution == self.period.step().resolution() && self.filter.takes(of);
+            let Some(index) = self.period.index(key.start).filter(|_| is_wanted) else {
                 continue;
             };
             let known = lines.len();
