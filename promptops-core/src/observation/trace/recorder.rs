@@ -355,10 +355,10 @@ impl Writing {
                 None => {}
                 Some(Waiting::Settled(verdict)) => taken.settle(place, verdict),
                 Some(Waiting::Trace { entry, is_redacted }) => {
-                    taken.put_trace(place, self.redacted(entry, is_redacted));
+                    taken.put_trace(place, self.redacted(*entry, is_redacted));
                 }
                 Some(Waiting::Annotation { entry, is_redacted }) => {
-                    taken.put_annotation(place, self.redacted_annotation(entry, is_redacted));
+                    taken.put_annotation(place, self.redacted_annotation(*entry, is_redacted));
                 }
             }
         }
@@ -366,18 +366,14 @@ impl Writing {
     }
 
     /// The entry as it can be stored, if it can.
-    fn redacted(&self, mut entry: Box<TraceEntry>, is_redacted: bool) -> Option<TraceEntry> {
-        (is_redacted || self.redact(&mut entry)).then_some(*entry)
+    fn redacted(&self, mut entry: TraceEntry, is_redacted: bool) -> Option<TraceEntry> {
+        (is_redacted || self.redact(&mut entry)).then_some(entry)
     }
 
     /// The same of what is said of a trace.
-    fn redacted_annotation(
-        &self,
-        mut entry: Box<AnnotationEntry>,
-        is_redacted: bool,
-    ) -> Option<AnnotationEntry> {
+    fn redacted_annotation(&self, mut entry: AnnotationEntry, is_redacted: bool) -> Option<AnnotationEntry> {
         let annotation = &mut entry.annotation;
-        (is_redacted || self.try_redact(|redact| redact.annotation(annotation))).then_some(*entry)
+        (is_redacted || self.try_redact(|redact| redact.annotation(annotation))).then_some(entry)
     }
 
     /// Takes out what must not be kept; says whether it can be stored.
