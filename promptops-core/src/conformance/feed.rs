@@ -8,6 +8,7 @@ use super::Harness;
 use super::fixture::*;
 use crate::base::{Change, ChangeReader, ErrorKind, Event};
 use crate::environment::Policy;
+use crate::experiment::{ExperimentStatus, experiment_changed};
 use crate::prompt::{Status, Version};
 
 /// Long enough for a busy machine: it is waited for only when something is missing.
@@ -87,12 +88,61 @@ pub async fn changes_are_told_in_the_order_of_commits(harness: &dyn Harness) {
     let evidence = here.evidence("triage", "two", "golden", "run");
     here.record_evidence(evidence).await.unwrap();
 
+    here.record_traces(&[trace(1)]).await;
+    here.annotate(trace(1).id, judged(true)).await;
+    here.prune_traces(second(5), 1).await;
+    here.prune_minutes(second(60), 1).await;
+
     let child = here.of("child");
     child.set_parent(Some("acme")).await.unwrap();
     expected.push(changed(&child, Change::ParentChanged));
     child.set_parent(None).await.unwrap();
     expected.push(changed(&child, Change::ParentChanged));
     assert_eq!(read(reader.as_mut(), expected.len()).await, expected);
+}
+
+/// An experiment is told when it begins, changes and ends, with what its end promotes; what it counts is not.
+pub async fn experiments_are_told(harness: &dyn Harness) {
+    let [here, there] = Desk::open_two(harness).await;
+    let control = here.save_active("triage", "one").await;
+    let other = here.save_draft("triage", "two").await;
+    here.promote(&control, "production").await;
+    let Some(mut reader) = reader(&there).await else {
+        return;
+    };
+    let begun = here
+        .create_experiment(here.experiment_of("exp-1", &[control.clone(), other.clone()]))
+        .await
+        .unwrap();
+    let told = changed(&here, experiment_changed(&begun));
+    assert_eq!(read(reader.as_mut(), 1).await, std::slice::from_ref(&told));
+    let again = here.create_experiment(here.experiment_of("exp-2", &[control, other.clone()]));
+    fails(again.await, ErrorKind::AlreadyExists, "a second open experiment");
+    here.outcomes("exp-1", &[outcome(1, 0)]).await.unwrap();
+    let paused = here.change_experiment(&begun, ExperimentStatus::Paused).await;
+    assert_eq!(read(reader.as_mut(), 1).await, std::slice::from_ref(&told));
+    let stale = here
+        .try_change(here.experiment_change(&begun, ExperimentStatus::Active))
+        .await;
+    fails(stale, ErrorKind::Conflict, "a stale change");
+    let victory = here.victory(&paused, &other);
+    let promotion = victory.promotion.clone().unwrap();
+    here.try_change(victory).await.unwrap();
+    // In any order: it is one commit.
+    let heard = read(reader.as_mut(), 3).await;
+    for expected in [
+        changed(&here, promotion.activation()),
+        changed(&here, promotion.change()),
+        told,
+    ] {
+        assert!(heard.contains(&expected), "{expected:?} is not in {heard:?}");
+    }
+    let last = here.save_draft("triage", "three").await;
+    assert_eq!(
+        next(reader.as_mut()).await,
+        [version_changed(&here, &last)],
+        "and nothing else"
+    );
 }
 
 /// What was refused, and what changed nothing, is not told.

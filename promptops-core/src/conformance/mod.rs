@@ -326,6 +326,7 @@ macro_rules! __conformance_suite {
             }
             feed {
                 changes_are_told_in_the_order_of_commits
+                experiments_are_told
                 what_was_not_changed_is_not_told
                 racing_changes_are_each_told_once
                 a_reader_that_was_away_hears_everything
@@ -348,6 +349,7 @@ macro_rules! __conformance_suite {
             }
             model {
                 generated_operations_agree_with_memory
+                generated_traffic_agrees_with_memory
             }
         }
     };

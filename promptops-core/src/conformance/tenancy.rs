@@ -5,6 +5,8 @@ use super::fixture::*;
 use crate::base::ErrorKind;
 use crate::environment::Policy;
 use crate::evaluation::run::RunFilter;
+use crate::experiment::{ExperimentFilter, ExperimentStatus};
+use crate::observation::{Resolution, TraceVerdict};
 use crate::prompt::{Missing, NewVersion, Status, refusal};
 
 /// A prompt that the tenant does not have is looked up in its parent, with the parent's numbers, hashes, statuses
@@ -383,6 +385,36 @@ pub async fn tenants_are_isolated_in_every_method(harness: &dyn Harness) {
         fails(other.release("run-1", "w").await, kind, what);
         fails(other.record("run-1", results([0])).await, kind, what);
         fails(other.change_run("run-1", completed()).await, kind, what);
+        let what = "another tenant's experiment";
+        let experiment = acme.experiment("exp-2").await.unwrap();
+        assert_eq!(other.experiment("exp-2").await, None, "{what}");
+        assert_eq!(other.open_experiment("tone", "production").await, None, "{what}");
+        assert_eq!(
+            other.experiments(&ExperimentFilter::default()).await,
+            [],
+            "{what}"
+        );
+        assert_eq!(other.tallies("exp-1").await, [], "{what}");
+        fails(other.outcomes("exp-2", &[outcome(1, 0)]).await, kind, what);
+        fails(other.lose("exp-2", &[]).await, kind, what);
+        let change = other.experiment_change(&experiment, ExperimentStatus::Completed);
+        fails(other.try_change(change).await, kind, what);
+        let mut theirs = experiment.clone();
+        theirs.pointer_revision = 0;
+        fails(
+            other.create_experiment(theirs).await,
+            kind,
+            "another tenant's variants",
+        );
+        assert_eq!(other.trace(trace(2).id).await, None, "another tenant's trace");
+        assert_eq!(other.all_traces().await, []);
+        let annotated = other.try_annotate(&[(trace(2).id, judged(false))]).await;
+        assert_eq!(annotated.unwrap(), [TraceVerdict::Unknown]);
+        for resolution in Resolution::ALL {
+            assert_eq!(other.rollups("triage", resolution).await, []);
+        }
+        assert_eq!(other.prune_traces(second(1_000), 9).await, 0);
+        assert_eq!(other.prune_minutes(second(1_000), 9).await, 0);
         let result = other.set_status("triage", number(1), Status::Active).await;
         fails(result, ErrorKind::NotFound, "another tenant's version");
         let result = other

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::evaluation::WorkCall;
 use super::read::Read;
+use super::traffic::TrafficCall;
 use crate::base::tenancy::ParentChange;
 use crate::base::{Error, TenantId};
 use crate::environment::{ApprovalEntry, PointerMove, PolicyChange};
@@ -29,6 +30,7 @@ pub(super) enum Call {
     RecordFeedback(Vec<Feedback>),
     RecordEvidence(EvidenceRecord),
     Work(WorkCall),
+    Traffic(TrafficCall),
     Read(TenantId, Read),
 }
 
@@ -56,6 +58,7 @@ impl Call {
                 stores.evaluations.record_evidence(record.clone()).await.map(done)
             }
             Self::Work(call) => call.answer(stores).await,
+            Self::Traffic(call) => call.answer(stores).await,
             Self::Read(tenant, read) => read.answer(stores, tenant).await,
         };
         answer.unwrap_or_else(|error| refusal(&error))

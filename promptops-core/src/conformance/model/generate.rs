@@ -15,10 +15,11 @@ use super::names::{CLOSURES, CONTENTS, DATASETS, OUTSIDER, POLICIES, RUNS, SEMVE
 use super::operation::{Answered, By, Move, Operation, Place, Revision};
 use super::read;
 use super::state::{Known, Model, There};
+use super::traffic;
 use crate::environment::MoveKind;
 use crate::prompt::Status;
 
-/// Makes sequences of operations.
+/// Makes sequences of operations on prompts, environments and evaluations.
 pub(super) struct Generator;
 
 impl ReferenceStateMachine for Generator {
@@ -59,6 +60,42 @@ impl ReferenceStateMachine for Generator {
     }
 }
 
+/// Makes sequences of operations on prompts, environments, experiments and traces. Apart from the others, so that sequences
+/// are short and still come to something.
+pub(super) struct TrafficGenerator;
+
+impl ReferenceStateMachine for TrafficGenerator {
+    type State = Model;
+    type Transition = Operation;
+
+    fn init_state() -> BoxedStrategy<Model> {
+        Just(Model::new()).boxed()
+    }
+
+    fn transitions(model: &Model) -> BoxedStrategy<Operation> {
+        let there = There::read(model);
+        let mut choices = vec![
+            (16, save_version(&there)),
+            (2, set_parent(&there)),
+            (3, set_policy(&there)),
+            (4, record_feedback()),
+            (1, Just(Operation::Reopen).boxed()),
+        ];
+        choices.extend(traffic::traffic(&there));
+        if !there.versions.is_empty() {
+            choices.push((6, set_status(&there)));
+            choices.push((14, move_pointer(&there)));
+            choices.push((4, select(model.done.clone()).boxed()));
+        }
+        Union::new_weighted(choices).boxed()
+    }
+
+    fn apply(mut model: Model, operation: &Operation) -> Model {
+        model.perform(operation);
+        model
+    }
+}
+
 // Some names come up more often, so that operations meet.
 
 pub(super) fn tenant() -> impl Strategy<Value = &'static str> + Clone {
@@ -78,7 +115,7 @@ pub(super) fn by() -> impl Strategy<Value = By> {
 }
 
 /// Mostly the revision in force: else one of the others, with this weight in a hundred.
-fn revision(wrong: u32) -> BoxedStrategy<Revision> {
+pub(super) fn revision(wrong: u32) -> BoxedStrategy<Revision> {
     let others = select(
         &[
             Revision::Before,

@@ -4,8 +4,8 @@
 //! answer must be the same, value or refusal with its message, and in the end all that can be read. A sequence that
 //! shows a difference is cut down to what still shows it.
 //!
-//! The sequences are the same every time. Set `PROMPTOPS_MODEL_SEED` for others and `PROMPTOPS_MODEL_CASES` (256) for
-//! more or fewer.
+//! The sequences are the same every time. Set `PROMPTOPS_MODEL_SEED` for others and `PROMPTOPS_MODEL_CASES` (256, and 128
+//! of traffic) for more or fewer.
 
 mod call;
 mod evaluation;
@@ -16,6 +16,7 @@ mod read;
 mod state;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::cell::Cell;
 use std::env;
@@ -23,6 +24,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use proptest::strategy::{BoxedStrategy, Strategy};
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 use serde_json::Value;
@@ -31,7 +33,7 @@ use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 use self::call::Call;
-use self::generate::Generator;
+use self::generate::{Generator, TrafficGenerator};
 use self::operation::Operation;
 use self::read::Read;
 use self::state::Model;
@@ -40,15 +42,27 @@ use crate::MemoryBackend;
 use crate::ops::Stores;
 
 const CASES: u32 = 256;
+const TRAFFIC_CASES: u32 = 128;
 const SEED: u64 = 0;
 
 /// Generated operations come to the same on this backend as in memory.
 ///
 /// Needs a multi-threaded runtime, as each case of the suite has.
 pub async fn generated_operations_agree_with_memory(harness: &dyn Harness) {
-    let cases = setting("PROMPTOPS_MODEL_CASES", CASES);
+    agree(harness, &operations(), CASES);
+}
+
+/// Generated experiments, outcomes and traces come to the same on this backend as in memory.
+///
+/// Needs a multi-threaded runtime, as each case of the suite has.
+pub async fn generated_traffic_agrees_with_memory(harness: &dyn Harness) {
+    agree(harness, &traffic_operations(), TRAFFIC_CASES);
+}
+
+fn agree(harness: &dyn Harness, operations: &BoxedStrategy<Sequence>, cases: u32) {
+    let cases = setting("PROMPTOPS_MODEL_CASES", cases);
     let seed = setting("PROMPTOPS_MODEL_SEED", SEED);
-    if let Err(difference) = block_in_place(|| check(harness, cases, seed)) {
+    if let Err(difference) = block_in_place(|| check(harness, operations, cases, seed)) {
         panic!("{difference}");
     }
 }
@@ -75,20 +89,29 @@ fn config(cases: u32, seed: u64) -> Config {
     }
 }
 
-fn operations() -> impl proptest::strategy::Strategy<Value = Sequence> {
-    Generator::sequential_strategy(15..=45)
+fn operations() -> BoxedStrategy<Sequence> {
+    Generator::sequential_strategy(15..=45).boxed()
+}
+
+fn traffic_operations() -> BoxedStrategy<Sequence> {
+    TrafficGenerator::sequential_strategy(15..=45).boxed()
 }
 
 /// As the strategy makes it: the initial state, the operations, and a count of those that were done, for shrinking.
 type Sequence = (Model, Vec<Operation>, Option<Arc<AtomicUsize>>);
 
 /// Looks for a difference, and tells about it with the fewest operations that show it.
-fn check(harness: &dyn Harness, cases: u32, seed: u64) -> Result<(), String> {
+fn check(
+    harness: &dyn Harness,
+    operations: &BoxedStrategy<Sequence>,
+    cases: u32,
+    seed: u64,
+) -> Result<(), String> {
     let handle = Handle::current();
     // The backend is opened once, and each run of a case has tenants of its own in it.
     let opened = Cell::new(None);
     let runs = Cell::new(0);
-    let result = TestRunner::new(config(cases, seed)).run(&operations(), |(_, operations, done)| {
+    let result = TestRunner::new(config(cases, seed)).run(operations, |(_, operations, done)| {
         runs.set(runs.get() + 1);
         handle.block_on(async {
             let stores = match opened.take() {

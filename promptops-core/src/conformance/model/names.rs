@@ -21,6 +21,7 @@ pub(super) const CLOSURES: [&str; 3] = ["one", "two", "three"];
 pub(super) const DATASETS: [&str; 2] = ["golden", "edge-cases"];
 pub(super) const RUNS: [&str; 3] = ["run 1", "run 2", "Run 1"];
 pub(super) const RUN_IDS: [&str; 3] = ["run-1", "run-2", "Run-1"];
+pub(super) const EXPERIMENTS: [&str; 3] = ["exp-1", "exp-2", "Exp-1"];
 pub(super) const WORKERS: [&str; 2] = ["w", "W"];
 pub(super) const ENTRY_SETS: usize = 4;
 /// Of answers: one byte each.

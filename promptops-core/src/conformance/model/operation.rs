@@ -4,6 +4,7 @@ use super::call::Call;
 use super::evaluation::Work;
 use super::names::{PROMPTS, content, policy};
 use super::read::{Read, references};
+use super::traffic::Traffic;
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::Unmet;
 use crate::base::tenancy::ParentChange;
@@ -63,7 +64,7 @@ pub(super) enum Revision {
 }
 
 impl Revision {
-    fn of(self, current: u64) -> u64 {
+    pub(super) fn of(self, current: u64) -> u64 {
         match self {
             Self::Current => current,
             Self::Before => current.checked_sub(1).unwrap_or(1),
@@ -169,6 +170,8 @@ pub(super) enum Operation {
     },
     /// On datasets, runs and answers of a tenant.
     Work(&'static str, Work),
+    /// On experiments and traces of a tenant.
+    Traffic(&'static str, Traffic),
     Read(&'static str, Read),
     /// Closes the stores and opens them again.
     Reopen,
@@ -324,6 +327,7 @@ impl Operation {
                 })
             }
             Self::Work(tenant, work) => Call::Work(work.call(desk(tenant)).await),
+            Self::Traffic(tenant, traffic) => Call::Traffic(traffic.call(desk(tenant)).await),
             Self::Read(tenant, read) => Call::Read(desk(tenant).tenant, read.clone()),
             Self::Reopen => return None,
         })
@@ -341,6 +345,10 @@ impl Operation {
             Self::SetParent { tenant, .. } => (*tenant, PROMPTS.to_vec()),
             Self::Work(tenant, work) => {
                 let reads = work.glance().into_iter().map(Read::Evaluation);
+                return reads.map(|read| (*tenant, read)).collect();
+            }
+            Self::Traffic(tenant, traffic) => {
+                let reads = traffic.glance().into_iter().map(Read::Traffic);
                 return reads.map(|read| (*tenant, read)).collect();
             }
             Self::RecordFeedback(_) | Self::RecordEvidence { .. } | Self::Read(..) | Self::Reopen => {

@@ -15,6 +15,7 @@ use super::names::{
 };
 use super::operation::Operation;
 use super::state::There;
+use super::traffic::TrafficRead;
 use crate::base::audit::AuditRecord;
 use crate::base::{
     ClosureHash, DatasetName, EnvironmentName, Page, PageRequest, PromptName, Result, TenantId,
@@ -41,6 +42,7 @@ pub(super) enum Read {
     AuditRecords(PageRequest),
     AuditHead,
     Evaluation(EvaluationRead),
+    Traffic(TrafficRead),
 }
 
 pub(super) fn page_of<T>(page: Page<T>, show: impl FnMut(T) -> Value) -> Value {
@@ -126,6 +128,7 @@ impl Read {
                 page_of(stores.audit.audit_records(tenant, page).await?, audit_record)
             }
             Self::Evaluation(read) => read.answer(stores, tenant).await?,
+            Self::Traffic(read) => read.answer(stores, tenant).await?,
             Self::AuditHead => {
                 let head = stores.audit.audit_head(tenant).await?;
                 json!(head.map(|head| json!({ "seq": head.seq, "hash": head.hash })))
@@ -174,6 +177,9 @@ impl Read {
             }
             for evaluated in EvaluationRead::everything(desk).await {
                 read(Self::Evaluation(evaluated));
+            }
+            for ongoing in TrafficRead::everything(desk).await {
+                read(Self::Traffic(ongoing));
             }
             // Who holds what shows in what a stranger is given.
             for run in RUN_IDS {

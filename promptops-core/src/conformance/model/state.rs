@@ -12,6 +12,7 @@ use super::evaluation::Evaluated;
 use super::generate::{mostly, prompt, tenant};
 use super::names::{ENVIRONMENTS, PROMPTS, TENANTS};
 use super::operation::{Operation, Place};
+use super::traffic::Ongoing;
 use crate::MemoryBackend;
 use crate::conformance::fixture::*;
 use crate::ops::Stores;
@@ -82,6 +83,7 @@ pub(super) struct There {
     /// Each child and its parent.
     pub children: Vec<(&'static str, &'static str)>,
     pub evaluated: Evaluated,
+    pub ongoing: Ongoing,
 }
 
 impl There {
@@ -96,6 +98,7 @@ impl There {
             policies: Vec::new(),
             children: Vec::new(),
             evaluated: Evaluated::default(),
+            ongoing: Ongoing::default(),
         };
         ready(async {
             for tenant in TENANTS {
@@ -104,6 +107,7 @@ impl There {
                     tenant: tenant_id(tenant),
                 };
                 there.evaluated.read(&desk, tenant).await;
+                there.ongoing.read(&desk, tenant).await;
                 for prompt in PROMPTS {
                     there
                         .versions

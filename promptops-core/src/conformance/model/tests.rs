@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use proptest::strategy::{Strategy, ValueTree};
+use proptest::strategy::ValueTree;
 
 use super::evaluation::{EvaluationRead, WorkCall};
+use super::traffic::{TrafficCall, TrafficRead};
 use super::*;
 use crate::base::{ClosureHash, EnvironmentName, PromptName, Result, TenantId, Timestamp};
 use crate::conformance::{self, async_trait};
@@ -167,6 +168,122 @@ const OUTCOMES: &[(&str, &str, usize)] = &[
     ("completion", "something", 250),
 ];
 
+/// The same of traffic; what else comes up there is among [`OUTCOMES`].
+const TRAFFIC_OUTCOMES: &[(&str, &str, usize)] = &[
+    ("annotate_traces", "Unknown", 47),
+    ("annotate_traces", "Written", 160),
+    ("change_experiment", "changes", 49),
+    (
+        "change_experiment",
+        "conflict: is at revision expected it was moved look",
+        3,
+    ),
+    (
+        "change_experiment",
+        "conflict: the experiment is at revision expected it was",
+        17,
+    ),
+    (
+        "change_experiment",
+        "conflict: the policies are at revision expected one was",
+        4,
+    ),
+    (
+        "change_experiment",
+        "illegal transition: the experiment is which is begin another",
+        21,
+    ),
+    (
+        "change_experiment",
+        "not found: there is no experiment list those there",
+        9,
+    ),
+    ("change_experiment", "promotes", 27),
+    (
+        "create_experiment",
+        "already exists: has the experiment only one can be",
+        50,
+    ),
+    (
+        "create_experiment",
+        "already exists: the open experiment has some of the",
+        1,
+    ),
+    (
+        "create_experiment",
+        "already exists: there is an experiment ids must differ",
+        7,
+    ),
+    ("create_experiment", "changes", 70),
+    (
+        "create_experiment",
+        "conflict: is at revision expected it was moved look",
+        9,
+    ),
+    (
+        "create_experiment",
+        "conflict: the policies are at revision expected one was",
+        14,
+    ),
+    (
+        "create_experiment",
+        "illegal transition: of variant is restore it or compare",
+        7,
+    ),
+    (
+        "create_experiment",
+        "not found: does not have the content pass the",
+        10,
+    ),
+    (
+        "create_experiment",
+        "not found: the tenant has no of its list",
+        18,
+    ),
+    ("experiment", "nothing", 90),
+    ("experiment", "something", 230),
+    ("experiments", "a page and more", 1),
+    ("experiments", "invalid: the page cursor is not one that this", 1),
+    ("experiments", "nothing", 200),
+    ("experiments", "something", 60),
+    ("open_experiment", "nothing", 52),
+    ("open_experiment", "something", 140),
+    ("prune_minutes", "none", 46),
+    ("prune_minutes", "some", 16),
+    ("prune_traces", "none", 54),
+    ("prune_traces", "some", 4),
+    ("record_losses", "done", 25),
+    (
+        "record_losses",
+        "not found: there is no experiment list those there",
+        1,
+    ),
+    ("record_outcomes", "Closed", 59),
+    ("record_outcomes", "Contaminated", 80),
+    ("record_outcomes", "Duplicate", 53),
+    ("record_outcomes", "Written", 130),
+    (
+        "record_outcomes",
+        "not found: there is no experiment list those there",
+        9,
+    ),
+    ("record_traces", "Duplicate", 58),
+    ("record_traces", "Written", 290),
+    ("rollups", "nothing", 58),
+    ("rollups", "something", 1_340),
+    (
+        "set_status",
+        "conflict: is a variant of the open experiment stop",
+        3,
+    ),
+    ("tallies", "nothing", 70),
+    ("tallies", "something", 170),
+    ("trace", "nothing", 47),
+    ("trace", "something", 160),
+    ("traces", "nothing", 180),
+    ("traces", "something", 130),
+];
+
 fn name_of(call: &Call) -> &'static str {
     match call {
         Call::SaveVersion(_) => "save_version",
@@ -189,6 +306,16 @@ fn name_of(call: &Call) -> &'static str {
             WorkCall::KeepCompletion(..) => "keep_completion",
             WorkCall::ForgetCompletions(..) => "forget_completions",
         },
+        Call::Traffic(call) => match call {
+            TrafficCall::Create(_) => "create_experiment",
+            TrafficCall::Change(_) => "change_experiment",
+            TrafficCall::RecordOutcomes(..) => "record_outcomes",
+            TrafficCall::RecordLosses(..) => "record_losses",
+            TrafficCall::RecordTraces(_) => "record_traces",
+            TrafficCall::AnnotateTraces(_) => "annotate_traces",
+            TrafficCall::PruneTraces(..) => "prune_traces",
+            TrafficCall::PruneMinutes(..) => "prune_minutes",
+        },
         Call::Read(_, read) => match read {
             Read::Prompt(_) => "prompt",
             Read::Prompts(..) => "list_prompts",
@@ -203,6 +330,15 @@ fn name_of(call: &Call) -> &'static str {
             Read::LatestEvidence(..) => "latest_evidence",
             Read::AuditRecords(_) => "audit_records",
             Read::AuditHead => "audit_head",
+            Read::Traffic(read) => match read {
+                TrafficRead::Experiment(_) => "experiment",
+                TrafficRead::Open(..) => "open_experiment",
+                TrafficRead::Experiments(..) => "experiments",
+                TrafficRead::Tallies(_) => "tallies",
+                TrafficRead::Trace(_) => "trace",
+                TrafficRead::Traces(..) => "traces",
+                TrafficRead::Rollups(_) => "rollups",
+            },
             Read::Evaluation(read) => match read {
                 EvaluationRead::Dataset(..) => "dataset",
                 EvaluationRead::Datasets(_) => "list_datasets",
@@ -278,6 +414,19 @@ fn labels(call: &Call, answer: &Value, changed: bool) -> Vec<String> {
             vec![format!("{kept} of a {state} run")]
         }
         Call::Work(WorkCall::ReleaseTasks(..) | WorkCall::KeepCompletion(..)) => vec!["done".into()],
+        Call::Traffic(TrafficCall::PruneTraces(..) | TrafficCall::PruneMinutes(..)) => {
+            vec![if *answer == 0 { "none" } else { "some" }.into()]
+        }
+        Call::Traffic(TrafficCall::RecordLosses(..)) => vec!["done".into()],
+        Call::Traffic(TrafficCall::Change(change)) if change.promotion.is_some() => vec!["promotes".into()],
+        Call::Traffic(
+            TrafficCall::RecordOutcomes(..) | TrafficCall::RecordTraces(_) | TrafficCall::AnnotateTraces(_),
+        ) => {
+            let verdicts = answer.as_array().unwrap().iter();
+            verdicts
+                .map(|verdict| verdict.as_str().unwrap().to_owned())
+                .collect()
+        }
         Call::RecordFeedback(batch) if batch.is_empty() => vec!["counts nothing".into()],
         Call::RecordFeedback(_) => vec!["counts".into()],
         _ if changed => vec!["changes".into()],
@@ -297,11 +446,20 @@ async fn audited(memory: &Stores) -> u64 {
 
 #[test]
 fn every_outcome_is_generated() {
+    every_outcome(&operations(), CASES, OUTCOMES);
+}
+
+#[test]
+fn every_outcome_of_traffic_is_generated() {
+    every_outcome(&traffic_operations(), TRAFFIC_CASES, TRAFFIC_OUTCOMES);
+}
+
+fn every_outcome(operations: &BoxedStrategy<Sequence>, cases: u32, expected: &[(&str, &str, usize)]) {
     let mut outcomes: BTreeMap<(&str, String), usize> = BTreeMap::new();
-    let mut runner = TestRunner::new(config(CASES, SEED));
+    let mut runner = TestRunner::new(config(cases, SEED));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for _ in 0..CASES {
-        let (_, sequence, _) = operations().new_tree(&mut runner).unwrap().current();
+    for _ in 0..cases {
+        let (_, sequence, _) = operations.new_tree(&mut runner).unwrap().current();
         let memory: Stores = MemoryBackend::new().into();
         runtime.block_on(async {
             let mut count = |name, label| *outcomes.entry((name, label)).or_default() += 1;
@@ -335,7 +493,7 @@ fn every_outcome_is_generated() {
         .map(|((call, outcome), n)| format!("{n:6} {call}: {outcome}"))
         .collect();
     println!("{}", list.join("\n"));
-    for (call, text, least) in OUTCOMES {
+    for (call, text, least) in expected {
         let found = outcomes
             .iter()
             .filter(|((name, outcome), _)| name == call && outcome.starts_with(text));
@@ -348,6 +506,7 @@ fn every_outcome_is_generated() {
     for (name, outcome) in outcomes.keys() {
         let expected = OUTCOMES
             .iter()
+            .chain(TRAFFIC_OUTCOMES)
             .any(|(call, text, _)| name == call && outcome.starts_with(text));
         assert!(expected, "{name} came to {outcome:?}: add it to the outcomes");
     }
@@ -399,7 +558,7 @@ impl Harness for Miscounting {
 fn a_difference_is_told_with_the_fewest_operations_that_show_it() {
     conformance::run(async {
         let harness = Miscounting(MemoryBackend::new());
-        let difference = block_in_place(|| check(&harness, CASES, SEED)).unwrap_err();
+        let difference = block_in_place(|| check(&harness, &operations(), CASES, SEED)).unwrap_err();
         for part in [
             "PROMPTOPS_MODEL_SEED=0",
             "    Metrics(\n",
@@ -425,7 +584,7 @@ impl Harness for Forgetting {
 #[test]
 fn stores_are_closed_and_opened_again() {
     conformance::run(async {
-        let difference = block_in_place(|| check(&Forgetting, CASES, SEED)).unwrap_err();
+        let difference = block_in_place(|| check(&Forgetting, &operations(), CASES, SEED)).unwrap_err();
         assert!(difference.contains("\n  2. Reopen\n"), "{difference}");
     });
 }
