@@ -533,6 +533,12 @@ async fn every_outcome_ends_as_one_count_and_each_unit_counts_once() {
         .await
         .unwrap();
     assert_eq!(durable, Some(Verdict::Written));
+    // Who waits is told what is wrong.
+    let wrong = outcomes
+        .record_durable(&stamp, Outcome::success(true).score(1.5))
+        .await
+        .unwrap_err();
+    assert!(wrong.to_string().contains("the score is 1.5"), "{wrong}");
 
     let report = world.ops.shutdown(5 * SECOND).await.outcomes;
     assert_eq!(

@@ -140,14 +140,19 @@ async fn a_variant_whose_snippet_is_gone_does_not_take_what_is_live_with_it() {
         .watch_settings(by_hand())
         .build();
     let acme = ops.tenant("acme").unwrap();
-    let safety = save(&acme, "safety", "Be safe.").await;
+    let olga = Actor::owner("olga");
+    save(&ops.tenant("house").unwrap(), "safety", "Be safe.").await;
+    ops.tenants()
+        .set_parent("acme", Some("house"), &olga)
+        .await
+        .unwrap();
     let (v1, v2) = two_versions(&acme, "{% include \"safety\" %} two").await;
     let experiments = acme.experiments();
     experiments.start(against(&v2), &mo()).await.unwrap();
     let stamp = acme.resolve("triage@production").unit("u").await.unwrap().stamp();
     assert_eq!(stamp.assignment.unwrap().reason, AssignmentReason::Bucket);
 
-    acme.prompts().archive(&safety, &mo()).await.unwrap();
+    ops.tenants().set_parent("acme", None, &olga).await.unwrap();
     // Here, where it was known before, and in a process that knows nothing.
     let anew = PromptOps::builder(backend).watch_settings(by_hand()).build();
     for ops in [&ops, &anew] {
