@@ -1,4 +1,7 @@
 //! What an experiment's tallies say: who leads, how sure that is, whether traffic was as it should be, what got worse.
+//!
+//! All but the minimum sample rests on every unit's first outcome, also of units that were seen in another variant later:
+//! whose first outcome is kept must not depend on who comes back.
 
 use std::cmp::Ordering;
 
@@ -91,10 +94,14 @@ impl<'a> Evidence<'a> {
         -self.experiment.rules.alpha.ln()
     }
 
-    /// Outcomes of a variant that say something of the goal.
+    /// Outcomes of a variant that count and say something of the goal.
     #[must_use]
     pub fn outcomes(&self, tallies: &Tallies, variant: u8) -> u64 {
-        self.sum(tallies, variant).1
+        let of = self
+            .epochs
+            .iter()
+            .filter_map(|epoch| tallies.get(epoch.number, variant));
+        of.fold(0, |count, tally| count.saturating_add(self.goal(tally).1))
     }
 
     /// The variant whose mean is above every other's; `None` when there is none, or one has no outcome.
@@ -128,8 +135,22 @@ impl<'a> Evidence<'a> {
         if self.epochs.len() == 1 {
             return true;
         }
+        self.within_epochs(tallies, variant, other, |tally| self.goal(tally)) > 0.0
+    }
+
+    /// The difference of two means within epochs, each weighted with n₁n₂/(n₁ + n₂). `of` is sum and count.
+    fn within_epochs(
+        &self,
+        tallies: &Tallies,
+        variant: u8,
+        other: u8,
+        of: impl Fn(&Tally) -> (u64, u64),
+    ) -> f64 {
         let differences = self.epochs.iter().map(|epoch| {
-            let of = |variant| tallies.get(epoch.number, variant).map(|tally| self.goal(tally));
+            let of = |variant| {
+                let tally = tallies.first_outcomes(epoch.number, variant);
+                tally.map(|tally| of(&tally))
+            };
             match (of(variant), of(other)) {
                 (Some((sum, n)), Some((other, m))) if n > 0 && m > 0 => {
                     let (ours, theirs) = (product(sum, m), product(other, n));
@@ -139,7 +160,7 @@ impl<'a> Evidence<'a> {
                 _ => 0.0,
             }
         });
-        differences.sum::<f64>() > 0.0
+        differences.sum()
     }
 
     /// ln E that two variants differ in the goal, in either direction.
@@ -190,15 +211,15 @@ impl<'a> Evidence<'a> {
         self.sample_ratio_ln_e(tallies) >= SAMPLE_RATIO_ALARM.ln()
     }
 
-    /// The harm of the nth guardrail in a variant: harmed of measured, over all epochs.
+    /// The harm of the nth guardrail in a variant: harmed of measured, over all epochs and first outcomes.
     #[must_use]
     pub fn harm(&self, tallies: &Tallies, variant: u8, guardrail: usize) -> Counts {
         let of = self
             .epochs
             .iter()
-            .filter_map(|epoch| tallies.get(epoch.number, variant));
+            .filter_map(|epoch| tallies.first_outcomes(epoch.number, variant));
         let sums = of.fold((0, 0), |(harmed, measured): (u64, u64), tally| {
-            let counts = harmed_of(tally, guardrail);
+            let counts = harmed_of(&tally, guardrail);
             (
                 harmed.saturating_add(counts.successes()),
                 measured.saturating_add(counts.total()),
@@ -216,8 +237,8 @@ impl<'a> Evidence<'a> {
         let epochs = self.epochs.iter().filter_map(|epoch| {
             let of = |variant| {
                 tallies
-                    .get(epoch.number, variant)
-                    .map(|tally| harmed_of(tally, guardrail))
+                    .first_outcomes(epoch.number, variant)
+                    .map(|tally| harmed_of(&tally, guardrail))
             };
             let test = epoch.harm.get(place)?;
             Some(test.ln_e(&of(0).unwrap_or_default(), &of(variant).unwrap_or_default()))
@@ -225,13 +246,16 @@ impl<'a> Evidence<'a> {
         epochs.sum()
     }
 
-    /// Whether a variant does more of the nth guardrail's harm than the control, surely: its rate is above the control's,
-    /// and E ≥ 1/α. For each guardrail that is a false alarm with probability α at most, whatever the number of looks.
+    /// Whether a variant does more of the nth guardrail's harm than the control, surely: its rate is above the control's
+    /// within the epochs taken together, whatever the rates over all show where harm and the split change with time, and
+    /// E ≥ 1/α. For each guardrail that is a false alarm with probability α at most, whatever the number of looks.
     #[must_use]
     pub fn is_breached(&self, tallies: &Tallies, variant: u8, guardrail: usize) -> bool {
-        let [control, harm] = [0, variant].map(|variant| self.harm(tallies, variant, guardrail));
-        let sum = |counts: Counts| (u128::from(counts.successes()), counts.total());
-        compare(sum(harm), sum(control)) == Ordering::Greater
+        let harm = |tally: &Tally| {
+            let counts = harmed_of(tally, guardrail);
+            (counts.successes(), counts.total())
+        };
+        self.within_epochs(tallies, variant, 0, harm) > 0.0
             && self.harm_ln_e(tallies, variant, guardrail) >= self.needed_for_harm()
     }
 
@@ -272,9 +296,9 @@ impl<'a> Evidence<'a> {
         let of = self
             .epochs
             .iter()
-            .filter_map(|epoch| tallies.get(epoch.number, variant));
+            .filter_map(|epoch| tallies.first_outcomes(epoch.number, variant));
         of.fold((0, 0), |(sum, count), tally| {
-            let (more, of) = self.goal(tally);
+            let (more, of) = self.goal(&tally);
             (sum + u128::from(more), count.saturating_add(of))
         })
     }
@@ -293,11 +317,12 @@ impl<'a> Evidence<'a> {
         }
         let mut sum = 0.0;
         for epoch in &self.epochs {
-            let (a, b) = (tallies.get(epoch.number, low), tallies.get(epoch.number, high));
+            let a = tallies.first_outcomes(epoch.number, low);
+            let b = tallies.first_outcomes(epoch.number, high);
             let Some(test) = epoch.goal.get(pair(low, high)) else {
                 continue;
             };
-            sum += match (a, b) {
+            sum += match (a.as_deref(), b.as_deref()) {
                 (Some(a), Some(b)) => of(test, a, b),
                 (Some(a), None) => of(test, a, &Tally::default()),
                 (None, Some(b)) => of(test, &Tally::default(), b),
