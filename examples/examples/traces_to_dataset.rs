@@ -120,7 +120,7 @@ async fn tell(acme: &Tenant, two_days: Period) -> Result<(), Box<dyn Error>> {
         }
         println!("         └{:─<24}┬{:─<23}┘", "", "");
     }
-    println!("          {:<24}{}", "Monday, v1", "Tuesday, v2");
+    println!("          {:<24}Tuesday, v2", "Monday, v1");
 
     chapter(3, "The two versions");
     let (v1, v2) = (stamps[0].version, stamps[1].version);

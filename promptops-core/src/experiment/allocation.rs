@@ -155,7 +155,7 @@ impl From<Allocation> for Vec<BucketRange> {
 fn check_shares(basis_points: &[u16]) -> Result<()> {
     if !(2..=255).contains(&basis_points.len()) {
         return Err(invalid(format!(
-            "{} variants; an experiment compares at least 2",
+            "{} variants; an experiment compares at least 2, and 255 at most",
             basis_points.len()
         )));
     }

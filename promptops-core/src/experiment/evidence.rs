@@ -1,4 +1,7 @@
 //! What an experiment's tallies say: who leads, how sure that is, whether traffic was as it should be, what got worse.
+//!
+//! All of it rests on every unit's first outcome, also of units that were seen in another variant later: whose first outcome
+//! is kept must not depend on who comes back.
 
 use std::cmp::Ordering;
 
@@ -91,10 +94,14 @@ impl<'a> Evidence<'a> {
         -self.experiment.rules.alpha.ln()
     }
 
-    /// Outcomes of a variant that say something of the goal.
+    /// Outcomes of a variant that count and say something of the goal.
     #[must_use]
     pub fn outcomes(&self, tallies: &Tallies, variant: u8) -> u64 {
-        self.sum(tallies, variant).1
+        let of = self
+            .epochs
+            .iter()
+            .filter_map(|epoch| tallies.get(epoch.number, variant));
+        of.fold(0, |count, tally| count.saturating_add(self.goal(tally).1))
     }
 
     /// The variant whose mean is above every other's; `None` when there is none, or one has no outcome.
@@ -128,8 +135,22 @@ impl<'a> Evidence<'a> {
         if self.epochs.len() == 1 {
             return true;
         }
+        self.within_epochs(tallies, variant, other, |tally| self.goal(tally)) > 0.0
+    }
+
+    /// The difference of two means within epochs, each weighted with n₁n₂/(n₁ + n₂). `of` is sum and count.
+    fn within_epochs(
+        &self,
+        tallies: &Tallies,
+        variant: u8,
+        other: u8,
+        of: impl Fn(&Tally) -> (u64, u64),
+    ) -> f64 {
         let differences = self.epochs.iter().map(|epoch| {
-            let of = |variant| tallies.get(epoch.number, variant).map(|tally| self.goal(tally));
+            let of = |variant| {
+                let tally = tallies.get(epoch.number, variant);
+                tally.map(&of)
+            };
             match (of(variant), of(other)) {
                 (Some((sum, n)), Some((other, m))) if n > 0 && m > 0 => {
                     let (ours, theirs) = (product(sum, m), product(other, n));
@@ -139,7 +160,7 @@ impl<'a> Evidence<'a> {
                 _ => 0.0,
             }
         });
-        differences.sum::<f64>() > 0.0
+        differences.sum()
     }
 
     /// ln E that two variants differ in the goal, in either direction.
@@ -224,13 +245,16 @@ impl<'a> Evidence<'a> {
         epochs.sum()
     }
 
-    /// Whether a variant does more of the nth guardrail's harm than the control, surely: its rate is above the control's,
-    /// and E ≥ 1/α. For each guardrail that is a false alarm with probability α at most, whatever the number of looks.
+    /// Whether a variant does more of the nth guardrail's harm than the control, surely: its rate is above the control's
+    /// within the epochs taken together, whatever the rates over all show where harm and the split change with time, and
+    /// E ≥ 1/α. For each guardrail that is a false alarm with probability α at most, whatever the number of looks.
     #[must_use]
     pub fn is_breached(&self, tallies: &Tallies, variant: u8, guardrail: usize) -> bool {
-        let [control, harm] = [0, variant].map(|variant| self.harm(tallies, variant, guardrail));
-        let sum = |counts: Counts| (u128::from(counts.successes()), counts.total());
-        compare(sum(harm), sum(control)) == Ordering::Greater
+        let harm = |tally: &Tally| {
+            let counts = harmed_of(tally, guardrail);
+            (counts.successes(), counts.total())
+        };
+        self.within_epochs(tallies, variant, 0, harm) > 0.0
             && self.harm_ln_e(tallies, variant, guardrail) >= self.needed_for_harm()
     }
 
@@ -292,7 +316,8 @@ impl<'a> Evidence<'a> {
         }
         let mut sum = 0.0;
         for epoch in &self.epochs {
-            let (a, b) = (tallies.get(epoch.number, low), tallies.get(epoch.number, high));
+            let a = tallies.get(epoch.number, low);
+            let b = tallies.get(epoch.number, high);
             let Some(test) = epoch.goal.get(pair(low, high)) else {
                 continue;
             };

@@ -35,7 +35,7 @@ impl Outcomes {
     /// Reports an outcome and waits until it is stored. `None` when no experiment counts it.
     ///
     /// # Errors
-    /// The backend's errors; [`IllegalTransition`](crate::ErrorKind::IllegalTransition) after a shutdown.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a score that is not in 0.0 ..= 1.0; the backend's errors; [`IllegalTransition`](crate::ErrorKind::IllegalTransition) after a shutdown.
     pub async fn record_durable(
         &self,
         stamp: impl Borrow<Stamp>,

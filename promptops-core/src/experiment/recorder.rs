@@ -41,7 +41,7 @@ struct Reported {
     outcome: Outcome,
     at: Timestamp,
     /// What became of it in a try that failed with others.
-    settled: OnceLock<Verdict>,
+    settled: OnceLock<Result<Verdict>>,
 }
 
 impl Reported {
@@ -108,7 +108,11 @@ impl OutcomeRecorder {
         outcome: Outcome,
     ) -> Result<Option<Verdict>> {
         match self.reported(tenant, stamp, outcome) {
-            Some(reported) => self.pipeline.record_durable(reported).await.map(Some),
+            Some(reported) => {
+                // Who waits is told why it is none.
+                reported.outcome.check()?;
+                self.pipeline.record_durable(reported).await.map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -159,6 +163,13 @@ struct Writing {
     losses: Mutex<HashMap<Key, Losses>>,
 }
 
+fn settle(outcomes: &[&Reported], result: Result<Verdict>) {
+    for reported in outcomes {
+        // Only the first try that says something of it settles it.
+        let _ = reported.settled.set(result.clone());
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -186,6 +197,7 @@ impl Writing {
     async fn write_one(&self, key: &Key, outcomes: &[&Reported]) -> Result<()> {
         let newest = outcomes.iter().map(|reported| reported.assignment.epoch).max();
         let Some(experiment) = self.experiment(key, newest.unwrap_or(0)).await? else {
+            settle(outcomes, Ok(Verdict::Invalid));
             return Ok(());
         };
         let mut counted: Vec<&Reported> = Vec::with_capacity(outcomes.len());
@@ -197,9 +209,12 @@ impl Writing {
                 &reported.outcome,
                 reported.at,
             );
-            if let Ok(entry) = entry {
-                counted.push(reported);
-                entries.push(entry);
+            match entry {
+                Ok(entry) => {
+                    counted.push(reported);
+                    entries.push(entry);
+                }
+                Err(_) => settle(&[reported], Ok(Verdict::Invalid)),
             }
         }
         if entries.is_empty() {
@@ -213,8 +228,7 @@ impl Writing {
                 OutcomeVerdict::Contaminated => Verdict::Contaminated,
                 OutcomeVerdict::Closed => Verdict::Invalid,
             };
-            // Only this try settles it.
-            let _ = reported.settled.set(verdict);
+            settle(&[reported], Ok(verdict));
         }
         Ok(())
     }
@@ -236,33 +250,46 @@ impl Writing {
         }
     }
 
-    /// Tells the store what was lost. What it cannot be told now is told another time.
+    /// Tells the store what was lost. What it cannot be told now is told another time; so is what it was being told when
+    /// it took too long, and may then be counted twice.
     async fn tell_losses(&self) {
-        let losses = std::mem::take(&mut *lock(&self.losses));
-        for (key, of) in losses {
-            let Ok(experiment) = self.experiment(&key, 0).await else {
-                self.keep(key, of);
+        let mut telling = Telling {
+            writing: self,
+            left: std::mem::take(&mut *lock(&self.losses)),
+        };
+        let keys: Vec<Key> = telling.left.keys().cloned().collect();
+        for key in keys {
+            let Some(of) = telling.left.get(&key) else {
                 continue;
             };
-            // Of an experiment that is not there nobody asks.
-            let Some(experiment) = experiment else { continue };
-            let told: Vec<Loss> = of
-                .iter()
-                .filter_map(|((epoch, name), count)| {
-                    Some(Loss {
-                        epoch: *epoch,
-                        variant: experiment.variant_index(name)?,
-                        count: *count,
-                    })
-                })
-                .collect();
-            if !told.is_empty()
-                && let Err(error) = self.experiments.record_losses(&key.0, &key.1, &told).await
-                && error.is_retryable()
-            {
-                self.keep(key, of);
+            if self.tell(&key, of).await {
+                telling.left.remove(&key);
             }
         }
+    }
+
+    /// Whether this need not be told again.
+    async fn tell(&self, key: &Key, of: &Losses) -> bool {
+        let Ok(experiment) = self.experiment(key, 0).await else {
+            return false;
+        };
+        // Of an experiment that is not there nobody asks.
+        let Some(experiment) = experiment else { return true };
+        let told: Vec<Loss> = of
+            .iter()
+            .filter_map(|((epoch, name), count)| {
+                Some(Loss {
+                    epoch: *epoch,
+                    variant: experiment.variant_index(name)?,
+                    count: *count,
+                })
+            })
+            .collect();
+        if told.is_empty() {
+            return true;
+        }
+        let result = self.experiments.record_losses(&key.0, &key.1, &told).await;
+        !result.is_err_and(|error| error.is_retryable())
     }
 
     fn keep(&self, key: Key, of: Losses) {
@@ -270,6 +297,21 @@ impl Writing {
         let present = losses.entry(key).or_default();
         for (variant, count) in of {
             *present.entry(variant).or_default() += count;
+        }
+    }
+}
+
+/// Losses that the store is being told of. Keeps those for another time of which it was not told, also when nobody waits
+/// any longer.
+struct Telling<'a> {
+    writing: &'a Writing,
+    left: HashMap<Key, Losses>,
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        for (key, of) in self.left.drain() {
+            self.writing.keep(key, of);
         }
     }
 }
@@ -291,16 +333,26 @@ impl Sink for Writing {
         for reported in batch.iter().filter(|reported| reported.settled.get().is_none()) {
             outcomes.entry(reported.key()).or_default().push(reported);
         }
+        let mut passing = None;
         for (key, outcomes) in &outcomes {
             match self.write_one(key, outcomes).await {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) if error.kind() == ErrorKind::NotFound => settle(outcomes, Ok(Verdict::Invalid)),
+                Err(error) if self.is_worth_another_try(&error) => passing = Some(error),
+                // It is this experiment's alone, whatever becomes of the others.
+                Err(error) => settle(outcomes, Err(error)),
             }
         }
+        if let Some(error) = passing {
+            return Err(error);
+        }
         // What nobody settled is of no experiment, or of none that counts it.
-        let verdict = |reported: &Reported| reported.settled.get().copied().unwrap_or(Verdict::Invalid);
-        Ok(batch.iter().map(verdict).collect())
+        let verdict = |of: &Reported| of.settled.get().cloned().unwrap_or(Ok(Verdict::Invalid));
+        batch.iter().map(verdict).collect()
+    }
+
+    fn settled(&self, reported: &Reported) -> Option<Result<Verdict>> {
+        reported.settled.get().cloned()
     }
 
     fn is_worth_another_try(&self, error: &Error) -> bool {

@@ -426,6 +426,9 @@ impl Experiments {
     }
 }
 
+/// About how long the figures in a reason may be, which is bounded: the rest is in the analysis.
+const MAX_WORDS_BYTES: usize = 1_500;
+
 /// The figures that a winner was found by.
 fn in_words(analysis: &Analysis) -> String {
     let variants = analysis.variants.iter().map(|variant| {
@@ -437,8 +440,16 @@ fn in_words(analysis: &Analysis) -> String {
         });
         format!("{} {mean} of {}{against}", variant.name, variant.outcomes)
     });
-    let variants: Vec<_> = variants.collect();
-    format!("{} {}", analysis.goal, variants.join("; "))
+    let mut words = analysis.goal.to_string();
+    for (told, variant) in variants.enumerate() {
+        if words.len() + variant.len() > MAX_WORDS_BYTES {
+            words += &format!("; and {} more", analysis.variants.len() - told);
+            break;
+        }
+        words += if told == 0 { " " } else { "; " };
+        words += &variant;
+    }
+    words
 }
 
 impl fmt::Debug for Experiments {

@@ -79,6 +79,21 @@ impl<'a> Start<'a> {
                 ),
             ));
         }
+        let live = now
+            .slots
+            .pointer(&plan.environment)
+            .map(|pointer| pointer.version);
+        if live != Some(control.number) {
+            return Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the pointer of {}@{} was moved while the experiment began, so the control is not live any more; begin \
+                     it again",
+                    plan.prompt, plan.environment
+                ),
+            )
+            .with_current_revision(now.revision));
+        }
         let mut variants = Vec::with_capacity(plan.variants.len());
         let mut conditions: Vec<Condition> = Vec::new();
         for planned in &plan.variants {

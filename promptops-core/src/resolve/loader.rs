@@ -156,7 +156,9 @@ impl Loader {
             .iter()
             .map(|variant| Reference::version(experiment.prompt.clone(), variant.version))
             .collect();
-        let found = self.store.find(tenant, &references).await?;
+        let Some(found) = unless_gone(self.store.find(tenant, &references).await)? else {
+            return Ok(None);
+        };
         let mut arms = Vec::with_capacity(references.len());
         let mut is_changed = found.len() != references.len();
         for (lookup, variant) in found.into_iter().zip(&experiment.variants) {
@@ -168,17 +170,22 @@ impl Loader {
                 is_changed = true;
                 continue;
             }
-            let closure = self.compiler.closure(tenant, found.version.as_ref()).await?;
+            let closure = self.compiler.closure(tenant, found.version.as_ref()).await;
+            let Some(closure) = unless_gone(closure)? else {
+                is_changed = true;
+                continue;
+            };
             let sources = Sources::new(found.version, &closure);
             depends_on.extend(sources.depends_on(tenant));
             if closure.hash == variant.closure_hash {
-                arms.push(self.shared(tenant, sources, shelf, |_| Ok(closure))?);
+                arms.extend(unless_gone(self.shared(tenant, sources, shelf, |_| Ok(closure)))?);
             } else {
                 is_changed = true;
             }
         }
         // The control is what is live.
         let is_live = arms.first().is_some_and(|control| Arc::ptr_eq(control, live));
+        is_changed |= arms.len() != references.len();
         Ok((!is_changed && is_live).then(|| arms.into()))
     }
 
@@ -224,6 +231,18 @@ impl Loader {
         let entry = Entry::new(shared, stamp, None, Box::default(), 0, self.now_ms());
         entry.failed(cause, 0);
         Ok(entry)
+    }
+}
+
+/// What was looked up for a variant; `None` when the error is about the variant's text, such as a snippet that is no
+/// longer there, which is no reason not to serve what is live.
+fn unless_gone<T>(looked_up: Result<T>) -> Result<Option<T>> {
+    match looked_up {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound | ErrorKind::Template | ErrorKind::Invalid | ErrorKind::Corrupt => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

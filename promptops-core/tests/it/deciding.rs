@@ -221,6 +221,65 @@ fn what_does_harm_does_not_win() {
 }
 
 #[test]
+fn harm_is_compared_within_the_times_of_one_split() {
+    // The variant does more harm in each epoch, and gets most units when there is little: over all it seems to do less.
+    let experiment = with_guardrail(reweighted(experiment("e", &[9_000, 1_000]), &[1_000, 9_000]));
+    let decided = |harm: [(u64, u64); 4]| {
+        let mut running = RunningTallies::default();
+        let places = [(1, 0), (1, 1), (2, 0), (2, 1)];
+        let goals = [(6_300, 9_000), (800, 1_000), (700, 1_000), (7_200, 9_000)];
+        for ((place, goal), (harmed, measured)) in places.into_iter().zip(goals).zip(harm) {
+            add(&mut running, place, goal);
+            for (counter, by) in [(Counter::harmed(0), harmed), (Counter::measured(0), measured)] {
+                let (epoch, variant) = place;
+                let key = TallyKey {
+                    epoch,
+                    variant,
+                    counter,
+                };
+                running.add(key, by);
+            }
+        }
+        decide(&experiment, &Tallies::from_rows(running.rows()), now(&experiment))
+    };
+    let worse = decided([(4_500, 9_000), (600, 1_000), (100, 1_000), (1_800, 9_000)]);
+    assert!(
+        matches!(worse.missing(), [Missing::Guardrail { leader, .. }] if leader.as_str() == "v2"),
+        "{worse}"
+    );
+    // And the other way round: less in each, more over all.
+    let better = decided([(900, 9_000), (50, 1_000), (600, 1_000), (4_500, 9_000)]);
+    assert_eq!(better, winner("v2"));
+}
+
+#[test]
+fn units_that_come_back_because_they_fared_well_make_no_winner_of_an_equal() {
+    // Half of each variant's units fare well. Then most of the control's go to the variant, and only the content ones come
+    // back: were they left out of the evidence, the control would seem to fare badly.
+    let experiment = reweighted(experiment("e", &[5_000, 5_000]), &[2_000, 8_000]);
+    let first = |unit: u64| entry(unit, (unit % 2) as u8, (unit / 2).is_multiple_of(2), 0);
+    let moved = |entry: &OutcomeEntry| entry.variant == 0 && entry.unit.get() / 4 % 5 < 3;
+    let log: Vec<OutcomeEntry> = (0..4_000).map(first).collect();
+    let back = log
+        .iter()
+        .filter(|entry| moved(entry) && entry.success == Some(true))
+        .map(|entry| OutcomeEntry {
+            variant: 1,
+            epoch: 2,
+            ..*entry
+        });
+    let log: Vec<OutcomeEntry> = log.iter().copied().chain(back).collect();
+    let tallies = counted(&log);
+    assert_eq!(tallies.of(0).contaminated, 600);
+    assert_eq!((tallies.of(0).outcomes, tallies.of(1).outcomes), (1_400, 2_000));
+    let decision = decide(&experiment, &tallies, now(&experiment));
+    assert!(matches!(decision, Decision::Continue { .. }), "{decision}");
+    let evidence = Evidence::new(&experiment);
+    assert!(evidence.ln_e(&tallies, 0, 1) < 0.0);
+    assert!(!evidence.is_split_wrong(&tallies));
+}
+
+#[test]
 fn wrongly_split_traffic_decides_nothing() {
     let experiment = experiment("e", &[5_000, 5_000]);
     let outcomes = [(700, 1_000), (600, 750)];

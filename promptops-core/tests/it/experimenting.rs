@@ -125,9 +125,10 @@ async fn save(tenant: &Tenant, text: &str) -> Version {
 
 fn ended(look: Look) -> Experiment {
     match look {
-        Look::Completed(experiment) => *experiment,
-        Look::Open(decision) => panic!("it is open: {decision:?}"),
+        Look::Completed(experiment) => Some(*experiment),
+        Look::Open(_) => None,
     }
+    .unwrap()
 }
 
 #[tokio::test]
@@ -533,6 +534,12 @@ async fn every_outcome_ends_as_one_count_and_each_unit_counts_once() {
         .await
         .unwrap();
     assert_eq!(durable, Some(Verdict::Written));
+    // Who waits is told what is wrong.
+    let wrong = outcomes
+        .record_durable(&stamp, Outcome::success(true).score(1.5))
+        .await
+        .unwrap_err();
+    assert!(wrong.to_string().contains("the score is 1.5"), "{wrong}");
 
     let report = world.ops.shutdown(5 * SECOND).await.outcomes;
     assert_eq!(

@@ -25,6 +25,7 @@ mod judging;
 mod otel;
 mod recording;
 mod resolving;
+mod review_a;
 mod rooms;
 mod schema_suite;
 mod schemas;

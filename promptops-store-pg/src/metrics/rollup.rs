@@ -164,12 +164,12 @@ impl Columns {
 /// The first microsecond that is not before this time.
 pub(super) fn end_micros(time: Timestamp) -> i64 {
     let micros = time.timestamp_micros();
-    micros.saturating_add(i64::from(time.timestamp_subsec_nanos() % 1_000 > 0))
+    micros.saturating_add(i64::from(!time.timestamp_subsec_nanos().is_multiple_of(1_000)))
 }
 
 /// Start, closure hash, environment, version, experiment, variant and counts.
 pub(super) fn read(row: &PgRow, prompt: &PromptName, resolution: Resolution) -> error::Result<Rollup> {
-    fn named<'a>(row: &'a PgRow, at: usize) -> error::Result<Option<&'a str>> {
+    fn named(row: &PgRow, at: usize) -> error::Result<Option<&str>> {
         let text: &str = row.try_get(at)?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }

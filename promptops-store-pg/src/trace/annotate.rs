@@ -1,6 +1,6 @@
 //! What is said of traces later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use promptops_core::Result;
 use promptops_core::base::{TenantId, TraceId};

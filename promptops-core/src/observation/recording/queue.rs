@@ -306,14 +306,16 @@ impl<T> State<T> {
         self.chunks.push_front(chunk);
     }
 
-    /// Counts the batch that was taken out last.
-    pub(super) fn settle(&mut self, batch: &Chunk<T>, result: &Result<Vec<Verdict>>) {
-        match result {
-            Ok(verdicts) => verdicts.iter().for_each(|verdict| self.counts.count(*verdict)),
-            Err(error) => {
-                self.counts.failed += batch.items.len() as u64;
-                self.last_error = Some(error.clone());
+    /// Counts the batch that was taken out last: one result for each of its items.
+    pub(super) fn settle(&mut self, batch: &Chunk<T>, results: &[Result<Verdict>]) {
+        for result in results {
+            match result {
+                Ok(verdict) => self.counts.count(*verdict),
+                Err(_) => self.counts.failed += 1,
             }
+        }
+        if let Some(error) = results.iter().find_map(|result| result.as_ref().err()) {
+            self.last_error = Some(error.clone());
         }
         self.counts.batches += 1;
         self.settled += batch.items.len() as u64;

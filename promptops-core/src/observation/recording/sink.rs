@@ -29,6 +29,13 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// Stores a batch, never an empty one, and gives one verdict per item in their order. A panic fails the batch.
     async fn write(&self, batch: &[Self::Item]) -> Result<Vec<Verdict>>;
 
+    /// What became of an item of a batch that failed for good, where that is known: it is counted so. `None` where it
+    /// failed as the batch did. Called on the writer: be quick, never block.
+    fn settled(&self, item: &Self::Item) -> Option<Result<Verdict>> {
+        let _ = item;
+        None
+    }
+
     /// Whether a batch that failed so is tried again.
     fn is_worth_another_try(&self, error: &Error) -> bool {
         error.is_retryable()
@@ -44,8 +51,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
         let _ = (item, error);
     }
 
-    /// Called when a batch is stored and counted. The next batch waits for it, and so does a flush, but not who waits for
-    /// one of the items.
+    /// Called with what is stored and counted of a batch. The next batch waits for it, and so does a flush, but not who
+    /// waits for one of the items.
     async fn written(&self, batch: &[Self::Item], verdicts: &[Verdict]) {
         let _ = (batch, verdicts);
     }

@@ -1,6 +1,6 @@
 //! The writer: one task that takes batches from the queue, hands them to the sink and counts what became of them.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,9 +84,9 @@ impl<S: Sink> Writer<S> {
         let Some(batch) = &self.batch else { return };
         let result = self.tries(&batch.items).await;
         let Some(batch) = self.batch.take() else { return };
-        let batch = self.settle(batch, &result);
+        let (items, verdicts) = self.settle(batch, result);
         self.shared.announce_settled();
-        if let (Some(items), Ok(verdicts)) = (batch, result) {
+        if !items.is_empty() {
             let told = AssertUnwindSafe(async { self.shared.sink.written(&items, &verdicts).await });
             // Whatever becomes of it, the items are stored and counted.
             let _ = timeout(self.shared.settings.write_timeout, told.catch_unwind()).await;
@@ -95,36 +95,61 @@ impl<S: Sink> Writer<S> {
         self.shared.announce_settled();
     }
 
-    /// Counts the batch and answers who waits. Gives the items back, unless they are not the writer's to count any more.
-    fn settle(&self, batch: Chunk<S::Item>, result: &Result<Vec<Verdict>>) -> Option<Vec<S::Item>> {
+    /// Counts the batch and answers who waits. Gives back the items that did not fail, and what became of them; none when
+    /// they are not the writer's to count any more.
+    fn settle(&self, batch: Chunk<S::Item>, result: Result<Vec<Verdict>>) -> (Vec<S::Item>, Vec<Verdict>) {
+        let shared = &self.shared;
+        let results: Vec<Result<Verdict>> = match result {
+            Ok(verdicts) => verdicts.into_iter().map(Ok).collect(),
+            Err(error) => {
+                let of = |item| {
+                    // A bug of the sink must not keep the others from being counted. The panic hook has reported it.
+                    let settled = catch_unwind(AssertUnwindSafe(|| shared.sink.settled(item)));
+                    settled.ok().flatten().unwrap_or_else(|| Err(error.clone()))
+                };
+                batch.items.iter().map(of).collect()
+            }
+        };
         {
-            let mut state = self.shared.state();
+            let mut state = shared.state();
             if state.phase == Phase::Ended {
                 drop(state);
-                self.shared.give_up(batch);
-                return None;
+                shared.give_up(batch);
+                return (Vec::new(), Vec::new());
             }
-            state.settle(&batch, result);
+            state.settle(&batch, &results);
         }
-        match result {
-            Ok(verdicts) if verdicts.contains(&Verdict::Invalid) => {
-                let shared = &self.shared;
-                shared
-                    .warnings
-                    .invalid(shared.sink.what(), || shared.state().stats());
+        if results
+            .iter()
+            .any(|result| matches!(result, Ok(Verdict::Invalid)))
+        {
+            let stats = || shared.state().stats();
+            shared.warnings.invalid(shared.sink.what(), stats);
+        }
+        let result_of = |at: usize| results.get(at).cloned().unwrap_or_else(|| Err(too_late(true)));
+        let answers: Vec<_> = batch
+            .answers
+            .into_iter()
+            .map(|(at, answer)| (answer, result_of(at)))
+            .collect();
+        let mut stored = (
+            Vec::with_capacity(results.len()),
+            Vec::with_capacity(results.len()),
+        );
+        for (item, result) in batch.items.into_iter().zip(results) {
+            match result {
+                Ok(verdict) => {
+                    stored.0.push(item);
+                    stored.1.push(verdict);
+                }
+                Err(error) => shared.tell_failed(&[item], &error),
             }
-            Ok(_) => {}
-            Err(error) => self.shared.tell_failed(&batch.items, error),
         }
-        for (at, answer) in batch.answers {
-            let verdict = match result {
-                Ok(verdicts) => verdicts.get(at).copied().ok_or_else(|| too_late(true)),
-                Err(error) => Err(error.clone()),
-            };
+        for (answer, result) in answers {
             // Nobody may be waiting any more.
-            let _ = answer.send(verdict);
+            let _ = answer.send(result);
         }
-        Some(batch.items)
+        stored
     }
 
     async fn tries(&self, items: &[S::Item]) -> Result<Vec<Verdict>> {

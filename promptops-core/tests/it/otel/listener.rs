@@ -12,10 +12,13 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// Fields by name.
 pub(super) type Fields = BTreeMap<&'static str, Value>;
 
-/// What was told, as target, level and fields: spans and events.
+/// Target, level and fields of a span or an event.
+type Told = (&'static str, Level, Fields);
+
+/// What was told: spans and events.
 #[derive(Clone, Default)]
 pub(super) struct Listener {
-    told: Arc<Mutex<Vec<(&'static str, Level, Fields)>>>,
+    told: Arc<Mutex<Vec<Told>>>,
 }
 
 impl Listener {
