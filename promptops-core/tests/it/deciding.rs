@@ -257,7 +257,7 @@ fn units_that_come_back_because_they_fared_well_make_no_winner_of_an_equal() {
     // Half of each variant's units fare well. Then most of the control's go to the variant, and only the content ones come
     // back: were they left out of the evidence, the control would seem to fare badly.
     let experiment = reweighted(experiment("e", &[5_000, 5_000]), &[2_000, 8_000]);
-    let first = |unit: u64| entry(unit, (unit % 2) as u8, (unit / 2) % 2 == 0, 0);
+    let first = |unit: u64| entry(unit, (unit % 2) as u8, (unit / 2).is_multiple_of(2), 0);
     let moved = |entry: &OutcomeEntry| entry.variant == 0 && entry.unit.get() / 4 % 5 < 3;
     let log: Vec<OutcomeEntry> = (0..4_000).map(first).collect();
     let back = log

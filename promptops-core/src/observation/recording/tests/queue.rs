@@ -67,10 +67,10 @@ proptest! {
                 }
                 Operation::Settle(is_well) => if let Some(chunk) = with_writer.take() {
                     let result = match is_well {
-                        true => Ok(vec![Verdict::Written; chunk.items.len()]),
+                        true => Ok(Verdict::Written),
                         false => Err(Error::new(ErrorKind::Backend, "as told")),
                     };
-                    state.settle(&chunk, &result);
+                    state.settle(&chunk, &vec![result; chunk.items.len()]);
                     model.drain(..chunk.items.len());
                 },
                 Operation::PutBack => if let Some(mut chunk) = with_writer.take() {
