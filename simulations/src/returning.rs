@@ -24,8 +24,7 @@ const AFTER_FAILURE: f64 = 0.25;
 pub struct Returned {
     /// The share of experiments in which a winner was declared.
     pub declared: f64,
-    /// The mean over experiments of the second variant's mean less the control's, of first outcomes at the horizon: 0 but for
-    /// a bias.
+    /// The mean over experiments of the second variant's mean less the control's, at the horizon: 0 but for a bias.
     pub difference: f64,
 }
 
@@ -95,13 +94,8 @@ fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> (bool, f64) {
         declared = declared || evidence.winner(&tallies).is_some();
     }
     let mean = |variant| {
-        let first = epochs
-            .iter()
-            .filter_map(|epoch| tallies.first_outcomes(epoch.number, variant));
-        let (successes, judged) = first.fold((0, 0), |(successes, judged), tally| {
-            (successes + tally.successes, judged + tally.judged)
-        });
-        successes as f64 / judged.max(1) as f64
+        let tally = tallies.of(variant);
+        tally.successes as f64 / tally.judged.max(1) as f64
     };
     (declared, mean(1) - mean(0))
 }

@@ -1,7 +1,4 @@
 //! What an experiment's tallies say: who leads, how sure that is, whether traffic was as it should be, what got worse.
-//!
-//! All but the minimum sample rests on every unit's first outcome, also of units that were seen in another variant later:
-//! whose first outcome is kept must not depend on who comes back.
 
 use std::cmp::Ordering;
 
@@ -94,14 +91,10 @@ impl<'a> Evidence<'a> {
         -self.experiment.rules.alpha.ln()
     }
 
-    /// Outcomes of a variant that count and say something of the goal.
+    /// Outcomes of a variant that say something of the goal.
     #[must_use]
     pub fn outcomes(&self, tallies: &Tallies, variant: u8) -> u64 {
-        let of = self
-            .epochs
-            .iter()
-            .filter_map(|epoch| tallies.get(epoch.number, variant));
-        of.fold(0, |count, tally| count.saturating_add(self.goal(tally).1))
+        self.sum(tallies, variant).1
     }
 
     /// The variant whose mean is above every other's; `None` when there is none, or one has no outcome.
@@ -148,8 +141,8 @@ impl<'a> Evidence<'a> {
     ) -> f64 {
         let differences = self.epochs.iter().map(|epoch| {
             let of = |variant| {
-                let tally = tallies.first_outcomes(epoch.number, variant);
-                tally.map(|tally| of(&tally))
+                let tally = tallies.get(epoch.number, variant);
+                tally.map(&of)
             };
             match (of(variant), of(other)) {
                 (Some((sum, n)), Some((other, m))) if n > 0 && m > 0 => {
@@ -211,15 +204,15 @@ impl<'a> Evidence<'a> {
         self.sample_ratio_ln_e(tallies) >= SAMPLE_RATIO_ALARM.ln()
     }
 
-    /// The harm of the nth guardrail in a variant: harmed of measured, over all epochs and first outcomes.
+    /// The harm of the nth guardrail in a variant: harmed of measured, over all epochs.
     #[must_use]
     pub fn harm(&self, tallies: &Tallies, variant: u8, guardrail: usize) -> Counts {
         let of = self
             .epochs
             .iter()
-            .filter_map(|epoch| tallies.first_outcomes(epoch.number, variant));
+            .filter_map(|epoch| tallies.get(epoch.number, variant));
         let sums = of.fold((0, 0), |(harmed, measured): (u64, u64), tally| {
-            let counts = harmed_of(&tally, guardrail);
+            let counts = harmed_of(tally, guardrail);
             (
                 harmed.saturating_add(counts.successes()),
                 measured.saturating_add(counts.total()),
@@ -238,7 +231,7 @@ impl<'a> Evidence<'a> {
             let of = |variant| {
                 tallies
                     .first_outcomes(epoch.number, variant)
-                    .map(|tally| harmed_of(&tally, guardrail))
+                    .map(|tally| harmed_of(tally, guardrail))
             };
             let test = epoch.harm.get(place)?;
             Some(test.ln_e(&of(0).unwrap_or_default(), &of(variant).unwrap_or_default()))
@@ -296,9 +289,9 @@ impl<'a> Evidence<'a> {
         let of = self
             .epochs
             .iter()
-            .filter_map(|epoch| tallies.first_outcomes(epoch.number, variant));
+            .filter_map(|epoch| tallies.get(epoch.number, variant));
         of.fold((0, 0), |(sum, count), tally| {
-            let (more, of) = self.goal(&tally);
+            let (more, of) = self.goal(tally);
             (sum + u128::from(more), count.saturating_add(of))
         })
     }
@@ -317,12 +310,11 @@ impl<'a> Evidence<'a> {
         }
         let mut sum = 0.0;
         for epoch in &self.epochs {
-            let a = tallies.first_outcomes(epoch.number, low);
-            let b = tallies.first_outcomes(epoch.number, high);
+            let (a, b) = (tallies.get(epoch.number, low), tallies.get(epoch.number, high));
             let Some(test) = epoch.goal.get(pair(low, high)) else {
                 continue;
             };
-            sum += match (a.as_deref(), b.as_deref()) {
+            sum += match (a, b) {
                 (Some(a), Some(b)) => of(test, a, b),
                 (Some(a), None) => of(test, a, &Tally::default()),
                 (None, Some(b)) => of(test, &Tally::default(), b),

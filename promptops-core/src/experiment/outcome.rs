@@ -166,7 +166,7 @@ pub enum OutcomeVerdict {
     Written,
     /// The unit has one already, of the same variant: that one counts.
     Duplicate,
-    /// The unit has one of another variant: neither counts, but for the first one's part in the evidence.
+    /// The unit has one of another variant: neither counts.
     Contaminated,
     /// The experiment is completed and takes no more.
     Closed,

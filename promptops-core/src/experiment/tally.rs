@@ -1,6 +1,5 @@
 //! What is counted of outcomes: whole numbers per epoch and variant, whose sums do not depend on their order.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::guardrail::MAX_GUARDRAILS;
@@ -33,7 +32,6 @@ impl Counter {
     const MEASURED: u16 = 100;
     const HARMED: u16 = 200;
     const SCORE_BIN: u16 = 1_000;
-    const OF_EXCLUDED: u16 = 10_000;
 
     /// Outcomes that say something of the nth guardrail.
     #[must_use]
@@ -51,12 +49,6 @@ impl Counter {
     #[must_use]
     pub fn score_bin(hundredths: usize) -> Self {
         Self(Self::SCORE_BIN + hundredths as u16)
-    }
-
-    /// The same of first outcomes that do not count any more, since their units were seen in another variant too.
-    #[must_use]
-    pub fn of_excluded(self) -> Self {
-        Self(self.0 % Self::OF_EXCLUDED + Self::OF_EXCLUDED)
     }
 
     /// The number under which it is stored.
@@ -137,11 +129,7 @@ fn count(
         }
         Some((first, false)) => {
             add(key(first, Counter::CONTAMINATED), 1);
-            count_entry(first, -1, &mut add);
-            count_entry(first, 1, |key, by| {
-                let counter = key.counter.of_excluded();
-                add(TallyKey { counter, ..key }, by);
-            });
+            count_entry(first, -1, add);
             OutcomeVerdict::Contaminated
         }
     }
@@ -251,37 +239,11 @@ impl Tally {
             *place = place.saturating_add(count);
         }
     }
-
-    fn add_all(&mut self, tally: &Self) {
-        for (sum, count) in [
-            (&mut self.outcomes, tally.outcomes),
-            (&mut self.judged, tally.judged),
-            (&mut self.successes, tally.successes),
-            (&mut self.scored, tally.scored),
-            (&mut self.score_sum_millionths, tally.score_sum_millionths),
-            (&mut self.contaminated, tally.contaminated),
-            (&mut self.duplicates, tally.duplicates),
-            (&mut self.lost, tally.lost),
-        ] {
-            *sum = sum.saturating_add(count);
-        }
-        for (bin, count) in self.score_bins.iter_mut().zip(tally.score_bins) {
-            *bin = bin.saturating_add(count);
-        }
-        for (guardrail, (measured, harmed)) in self.guardrails.iter_mut().zip(tally.guardrails) {
-            guardrail.0 = guardrail.0.saturating_add(measured);
-            guardrail.1 = guardrail.1.saturating_add(harmed);
-        }
-    }
 }
 
 /// All that was counted of an experiment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tallies {
-    counted: BTreeMap<(u32, u8), Tally>,
-    /// The first outcomes of units that were seen in another variant too.
-    excluded: BTreeMap<(u32, u8), Tally>,
-}
+pub struct Tallies(BTreeMap<(u32, u8), Tally>);
 
 impl Tallies {
     /// Tallies from what a store has.
@@ -289,8 +251,11 @@ impl Tallies {
     pub fn from_rows(rows: impl IntoIterator<Item = TallyRow>) -> Self {
         let mut tallies = Self::default();
         for TallyRow { key, count } in rows {
-            let (tally, counter) = tallies.place(key);
-            tally.add(counter, count);
+            tallies
+                .0
+                .entry((key.epoch, key.variant))
+                .or_default()
+                .add(key.counter, count);
         }
         tallies
     }
@@ -299,48 +264,43 @@ impl Tallies {
     /// [`from_rows`](Self::from_rows) would say after it. A count never falls below 0.
     pub fn count(&mut self, entry: &OutcomeEntry, first: Option<(&OutcomeEntry, bool)>) -> OutcomeVerdict {
         count(entry, first, |key, by| {
-            let (tally, counter) = self.place(key);
-            if let Some(place) = tally.place(counter) {
+            let tally = self.0.entry((key.epoch, key.variant)).or_default();
+            if let Some(place) = tally.place(key.counter) {
                 *place = place.saturating_add_signed(by);
             }
         })
     }
 
-    fn place(&mut self, key: TallyKey) -> (&mut Tally, Counter) {
-        let (tallies, counter) = match key.counter.0.checked_sub(Counter::OF_EXCLUDED) {
-            None => (&mut self.counted, key.counter),
-            Some(code) => (&mut self.excluded, Counter(code)),
-        };
-        (tallies.entry((key.epoch, key.variant)).or_default(), counter)
-    }
-
     /// One variant's tally in one epoch; `None` when nothing was counted.
     #[must_use]
     pub fn get(&self, epoch: u32, variant: u8) -> Option<&Tally> {
-        self.counted.get(&(epoch, variant))
-    }
-
-    /// The same with the first outcomes of units that were seen in another variant too: what evidence is made of. Who is
-    /// seen again is not left to chance (content users come back), so that without them the variant that lost units would
-    /// seem to fare worse, or better, than it did.
-    #[must_use]
-    pub fn first_outcomes(&self, epoch: u32, variant: u8) -> Option<Cow<'_, Tally>> {
-        let counted = self.get(epoch, variant);
-        let Some(excluded) = self.excluded.get(&(epoch, variant)) else {
-            return counted.map(Cow::Borrowed);
-        };
-        let mut sum = counted.cloned().unwrap_or_default();
-        sum.add_all(excluded);
-        Some(Cow::Owned(sum))
+        self.0.get(&(epoch, variant))
     }
 
     /// One variant's tally over all epochs.
     #[must_use]
     pub fn of(&self, variant: u8) -> Tally {
         let mut sum = Tally::default();
-        for ((_, of), tally) in &self.counted {
-            if *of == variant {
-                sum.add_all(tally);
+        for tally in self
+            .0
+            .iter()
+            .filter(|((_, of), _)| *of == variant)
+            .map(|(_, tally)| tally)
+        {
+            sum.outcomes += tally.outcomes;
+            sum.judged += tally.judged;
+            sum.successes += tally.successes;
+            sum.scored += tally.scored;
+            sum.score_sum_millionths += tally.score_sum_millionths;
+            sum.contaminated += tally.contaminated;
+            sum.duplicates += tally.duplicates;
+            sum.lost += tally.lost;
+            for (bin, count) in sum.score_bins.iter_mut().zip(tally.score_bins) {
+                *bin += count;
+            }
+            for (guardrail, (measured, harmed)) in sum.guardrails.iter_mut().zip(tally.guardrails) {
+                guardrail.0 += measured;
+                guardrail.1 += harmed;
             }
         }
         sum

@@ -90,7 +90,7 @@ impl Build<'_> {
     fn difference(&self, variant: u8) -> Option<SequentialEstimate> {
         let (mut weights, mut sum, mut variance, mut outcomes) = (0.0, 0.0, 0.0, 0_u64);
         for epoch in &self.experiment.epochs {
-            let of = |variant| self.moments(&*self.tallies.first_outcomes(epoch.number, variant)?);
+            let of = |variant| self.moments(self.tallies.get(epoch.number, variant)?);
             if let (Some(control), Some(variant)) = (of(0), of(variant)) {
                 let (n, m) = (control.count as f64, variant.count as f64);
                 let weight = n * m / (n + m);

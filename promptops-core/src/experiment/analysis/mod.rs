@@ -51,9 +51,7 @@ pub struct VariantAnalysis {
     pub version: VersionNumber,
     /// Units with an outcome that counts.
     pub outcomes: u64,
-    /// The goal's mean: the share of successes, or the mean score. `None` without outcomes. Units that do not count are
-    /// left out of it; where many are, it is biased if who comes back is who fared well, and what is said versus the
-    /// control is not.
+    /// The goal's mean: the share of successes, or the mean score. `None` without outcomes.
     pub mean: Option<f64>,
     /// Its interval, for one look: Wilson's for a rate, Student's for scores, which needs two of them.
     pub interval: Option<Interval>,
@@ -63,8 +61,7 @@ pub struct VariantAnalysis {
     pub guardrails: Vec<GuardrailAnalysis>,
     /// Outcomes that a recorder had no room for.
     pub lost: u64,
-    /// Units that do not count, since they were seen in another variant too. The first outcome of each is in the evidence,
-    /// in what is said versus the control, and in the guardrails: to leave it out would bias them.
+    /// Units that do not count, since they were seen in another variant too.
     pub contaminated: u64,
     /// Outcomes of units that had one.
     pub duplicates: u64,
@@ -73,7 +70,7 @@ pub struct VariantAnalysis {
 /// A variant beside the control.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct VersusControl {
-    /// variant − control, over the first outcome of every unit, with an interval that holds at every look asymptotically: where outcomes are many. Within
+    /// variant − control, with an interval that holds at every look asymptotically: where outcomes are many. Within
     /// epochs, which are weighted with n₁n₂/(n₁ + n₂). Shown, and not decided by.
     pub difference: Option<SequentialEstimate>,
     /// ln E that they differ: holds at every look, for any number of outcomes. What decides.
