@@ -31,9 +31,10 @@ DROP FUNCTION promptops.count_feedback;
 DROP TABLE promptops.metrics;
 
 -- A trace is JSON text in `record`, which can hold U+0000 where a text of PostgreSQL cannot; the other columns repeat
--- what traces are looked for by, and tell inputs that are null from none. Models and sessions are any text: their bytes. Ids begin with the time, so that the
--- oldest are at one end of the primary key. No foreign key, for the reason that results have none. A trace of an ordinary
--- size stays in its row and is not compressed, which would take longer than writing it.
+-- what traces are looked for by, and tell inputs that are null from none. Models and sessions are any text: their bytes.
+-- Ids begin with the time, so that the oldest are at one end of the primary key. No foreign key, for the reason that
+-- results have none. A trace of an ordinary size stays in its row and is not compressed, which would take longer than
+-- writing it.
 CREATE TABLE promptops.trace (
     tenant         bigint  NOT NULL,
     id             uuid    NOT NULL,
@@ -130,8 +131,10 @@ EXECUTE FUNCTION promptops.refuse('an outcome never changes, but for being conta
 CREATE TRIGGER outcome_delete BEFORE DELETE OR TRUNCATE ON promptops.outcome FOR EACH STATEMENT
 EXECUTE FUNCTION promptops.refuse('outcomes are only added to');
 
--- Functions for what goes by indexes whatever the tables held when it was planned, as in schema 4. Each is called after
--- the tenant was entered, in a transaction that has its lock timeout.
+-- Functions for what goes by indexes whatever the tables held when it was planned, as in schema 4, and is not compiled,
+-- which takes longer than running it. What is looked up row by row is behind OFFSET 0, so that no plan goes through all
+-- rows of a tenant instead. Most are called after the tenant was entered, in a transaction that has its lock
+-- timeout.
 
 -- Locks counts in the order in which they are given, which is the same for everybody: nobody can change or remove them
 -- then. Each is returned with its place, from 1. Those that are not there are made, or left out.
@@ -140,7 +143,7 @@ CREATE FUNCTION promptops.locked_rollups(
     in_environments text[], in_versions bigint[], in_experiments text[], in_variants text[], in_is_made boolean,
     OUT place bigint, OUT metrics text
 ) RETURNS SETOF record
-LANGUAGE plpgsql SET enable_seqscan TO off SET enable_hashjoin TO off SET enable_mergejoin TO off AS $$
+LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 BEGIN
     PERFORM promptops.need_read_committed();
     IF in_is_made THEN
@@ -154,18 +157,21 @@ BEGIN
     RETURN QUERY SELECT k.place, r.metrics
         FROM unnest(in_prompts, in_resolutions, in_starts, in_closure_hashes, in_environments, in_versions,
             in_experiments, in_variants) WITH ORDINALITY
-            k (prompt, resolution, start, closure_hash, environment, version, experiment, variant, place)
-        JOIN promptops.rollup r ON r.tenant = in_tenant AND r.prompt = k.prompt AND r.resolution = k.resolution
-            AND r.start = k.start AND r.closure_hash = k.closure_hash AND r.environment = k.environment
-            AND r.version = k.version AND r.experiment = k.experiment AND r.variant = k.variant
-        ORDER BY k.place FOR NO KEY UPDATE OF r;
+            k (prompt, resolution, start, closure_hash, environment, version, experiment, variant, place),
+        LATERAL (
+            SELECT r.metrics FROM promptops.rollup r
+            WHERE r.tenant = in_tenant AND r.prompt = k.prompt AND r.resolution = k.resolution AND r.start = k.start
+                AND r.closure_hash = k.closure_hash AND r.environment = k.environment AND r.version = k.version
+                AND r.experiment = k.experiment AND r.variant = k.variant
+            FOR NO KEY UPDATE OFFSET 0
+        ) r;
 END
 $$;
 
 -- Removes the oldest counts by the minute, and says how many. They are locked in the order of `locked_rollups`.
 CREATE FUNCTION promptops.prune_minutes(
     in_tenant text, in_before bigint, in_limit bigint, in_lock_timeout text, OUT removed bigint
-) LANGUAGE plpgsql SET enable_seqscan TO off AS $$
+) LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 DECLARE
     owner bigint;
     here  record;
@@ -190,19 +196,24 @@ $$;
 
 -- Which of these traces the tenant has.
 CREATE FUNCTION promptops.known_traces(in_tenant bigint, in_ids uuid[]) RETURNS SETOF uuid
-LANGUAGE plpgsql STABLE SET enable_seqscan TO off AS $$
+LANGUAGE plpgsql STABLE SET jit TO off SET enable_seqscan TO off AS $$
 BEGIN
-    RETURN QUERY SELECT t.id FROM promptops.trace t WHERE t.tenant = in_tenant AND t.id = ANY (in_ids);
+    RETURN QUERY SELECT t.id FROM unnest(in_ids) i (id), LATERAL (
+        SELECT t.id FROM promptops.trace t WHERE t.tenant = in_tenant AND t.id = i.id OFFSET 0
+    ) t;
 END
 $$;
 
--- Locks these traces in the order of their ids, and returns those that are there.
+-- Locks these traces, which are given in the order of their ids, and returns those that are there.
 CREATE FUNCTION promptops.locked_traces(in_tenant bigint, in_ids uuid[], OUT record text, OUT has_inputs boolean)
-RETURNS SETOF record LANGUAGE plpgsql SET enable_seqscan TO off AS $$
+RETURNS SETOF record
+LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 BEGIN
     PERFORM promptops.need_read_committed();
-    RETURN QUERY SELECT t.record, t.has_inputs FROM promptops.trace t
-        WHERE t.tenant = in_tenant AND t.id = ANY (in_ids) ORDER BY t.id FOR NO KEY UPDATE;
+    RETURN QUERY SELECT t.record, t.has_inputs FROM unnest(in_ids) i (id), LATERAL (
+        SELECT t.record, t.has_inputs FROM promptops.trace t WHERE t.tenant = in_tenant AND t.id = i.id
+        FOR NO KEY UPDATE OFFSET 0
+    ) t;
 END
 $$;
 
@@ -216,7 +227,8 @@ CREATE FUNCTION promptops.traces_between(
     in_max_rating bigint, in_min_rating bigint, in_success boolean, in_is_error boolean, in_has_inputs boolean,
     in_has_correction boolean, OUT id text, OUT record text, OUT has_inputs boolean
 ) RETURNS SETOF record
-LANGUAGE plpgsql STABLE SET enable_seqscan TO off SET enable_bitmapscan TO off SET enable_sort TO off AS $$
+LANGUAGE plpgsql STABLE SET jit TO off SET enable_seqscan TO off SET enable_bitmapscan TO off
+SET enable_sort TO off AS $$
 DECLARE
     owner bigint;
 BEGIN
@@ -252,32 +264,36 @@ BEGIN
     SELECT h.id::text, (SELECT t.record FROM promptops.trace t WHERE t.tenant = owner AND t.id = h.id), h.has_inputs
         FROM hit h
     UNION ALL
-    (SELECT l.id::text, NULL, NULL FROM looked l WHERE (SELECT count(*) FROM hit) < in_limit LIMIT 1 OFFSET in_looks - 1);
+    (SELECT l.id::text, NULL, NULL FROM looked l WHERE (SELECT count(*) FROM hit) < in_limit
+        LIMIT 1 OFFSET in_looks - 1);
 END
 $$;
 
 -- Removes the oldest traces, and says how many. They are locked in the order of their ids, as everywhere.
 CREATE FUNCTION promptops.prune_traces(
     in_tenant text, in_end uuid, in_limit bigint, in_lock_timeout text, OUT removed bigint
-) LANGUAGE plpgsql SET enable_seqscan TO off SET enable_bitmapscan TO off AS $$
+) LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off SET enable_bitmapscan TO off AS $$
 DECLARE
     owner bigint;
-    found uuid[];
+    here  record;
 BEGIN
     PERFORM promptops.need_read_committed();
     PERFORM set_config('lock_timeout', in_lock_timeout, true);
     SELECT t.id INTO owner FROM promptops.entered(in_tenant) t;
-    SELECT array_agg(x.id) INTO found FROM (
-        SELECT t.id FROM promptops.trace t WHERE t.tenant = owner AND t.id < in_end ORDER BY t.id LIMIT in_limit FOR UPDATE
-    ) x;
-    DELETE FROM promptops.trace t WHERE t.tenant = owner AND t.id = ANY (found);
-    GET DIAGNOSTICS removed = ROW_COUNT;
+    removed := 0;
+    FOR here IN
+        SELECT t.id FROM promptops.trace t WHERE t.tenant = owner AND t.id < in_end ORDER BY t.id LIMIT in_limit
+        FOR UPDATE
+    LOOP
+        DELETE FROM promptops.trace t WHERE t.tenant = owner AND t.id = here.id;
+        removed := removed + 1;
+    END LOOP;
 END
 $$;
 
 -- Enters the tenant, and locks the experiment's row until the transaction ends; NULLs when the tenant has no such
--- experiment. Batches of outcomes, and whatever changes the experiment, come one after the other, and do not wait for its
--- tenant's other changes.
+-- experiment. Batches of outcomes, and whatever changes the experiment, come one after the other, and do not wait for
+-- its tenant's other changes.
 CREATE FUNCTION promptops.locked_experiment(in_tenant text, in_experiment text) RETURNS promptops.experiment
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -295,7 +311,8 @@ $$;
 CREATE FUNCTION promptops.add_outcomes(
     in_tenant bigint, in_experiment bigint, in_units bigint[], in_ats bigint[], in_epochs bigint[], in_scores bigint[],
     in_variants smallint[], in_measured smallint[], in_harmed smallint[], in_successes boolean[]
-) RETURNS SETOF promptops.outcome LANGUAGE plpgsql SET enable_seqscan TO off AS $$
+) RETURNS SETOF promptops.outcome
+LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 DECLARE
     added bigint[];
 BEGIN
@@ -308,16 +325,18 @@ BEGIN
     )
     SELECT array_agg(d.unit) INTO added FROM done d;
     IF coalesce(cardinality(added), 0) < cardinality(in_units) THEN
-        RETURN QUERY SELECT o.* FROM promptops.outcome o WHERE o.experiment = in_experiment AND o.unit = ANY (ARRAY(
+        RETURN QUERY SELECT o.* FROM (
             SELECT u.unit FROM unnest(in_units) u (unit) EXCEPT ALL SELECT a.unit FROM unnest(added) a (unit)
-        ));
+        ) i, LATERAL (
+            SELECT o.* FROM promptops.outcome o WHERE o.experiment = in_experiment AND o.unit = i.unit OFFSET 0
+        ) o;
     END IF;
 END
 $$;
 
 -- Marks units of a locked experiment as contaminated.
 CREATE FUNCTION promptops.contaminate(in_experiment bigint, in_units bigint[]) RETURNS void
-LANGUAGE plpgsql SET enable_seqscan TO off AS $$
+LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 BEGIN
     UPDATE promptops.outcome o SET contaminated = true WHERE o.experiment = in_experiment AND o.unit = ANY (in_units);
 END

@@ -10,16 +10,14 @@ use promptops_core::statistics::{Counts, LabelTest, ScoreBins};
 pub fn of_a_look() -> Option<(f64, f64)> {
     let test = LabelTest::new(0.5, None)?;
     let (control, variant) = (Counts::new(700, 1_000)?, Counts::new(720, 1_000)?);
-    let counts = nanoseconds(100_000, || test.ln_e(black_box(&control), black_box(&variant)));
+    let counts = nanoseconds(200, || test.ln_e(black_box(&control), black_box(&variant)));
     let bins = |center: u64| ScoreBins::new(std::array::from_fn(|bin| 100 - center.abs_diff(bin as u64)));
     let (control, variant) = (bins(60), bins(65));
-    let scores = nanoseconds(5_000, || {
-        test.ln_e_scores(black_box(&control), black_box(&variant))
-    });
+    let scores = nanoseconds(20, || test.ln_e_scores(black_box(&control), black_box(&variant)));
     Some((counts, scores))
 }
 
-/// Of the quickest of ten rounds: what else the machine does makes it slower, never quicker.
+/// Of the quickest of many short rounds: what else the machine does makes it slower, never quicker.
 fn nanoseconds(times: u32, look: impl Fn() -> f64) -> f64 {
     let round = |_| {
         let began = Instant::now();
@@ -28,5 +26,5 @@ fn nanoseconds(times: u32, look: impl Fn() -> f64) -> f64 {
         }
         began.elapsed().as_nanos() as f64 / f64::from(times)
     };
-    (0..10).map(round).fold(f64::INFINITY, f64::min)
+    (0..2_000).map(round).fold(f64::INFINITY, f64::min)
 }

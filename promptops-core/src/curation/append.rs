@@ -13,6 +13,8 @@ pub(super) struct Present {
     ids: HashSet<String>,
     /// What is to be expected by entries that expect nothing yet, by their places.
     completions: HashMap<usize, Candidate>,
+    /// How much memory those take.
+    bytes: usize,
     /// How many were met whose inputs an entry has.
     pub met: u64,
 }
@@ -50,9 +52,16 @@ impl Present {
             known.is_none_or(|known| candidate.standing() > known.standing())
         };
         if lacks && candidate.entry.expected_output.is_some() && is_better() {
-            self.completions.insert(place, candidate);
+            self.bytes += candidate.bytes;
+            let replaced = self.completions.insert(place, candidate);
+            self.bytes -= replaced.map_or(0, |replaced| replaced.bytes);
         }
         None
+    }
+
+    /// About how many bytes are kept beside the entries.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// How many entries get an expected output.

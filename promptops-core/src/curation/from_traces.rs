@@ -185,7 +185,8 @@ impl FromTraces {
         self
     }
 
-    /// Refuses entries drawn that take more memory than this together, in bytes, by estimate. Default 256 MiB.
+    /// Refuses entries drawn, and what entries that are there get, that take more memory than this together, in bytes, by
+    /// estimate. Default 256 MiB.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
@@ -352,9 +353,9 @@ impl FromTraces {
                         }
                     }
                 }
-                if sample.bytes() > self.max_bytes {
+                if sample.bytes() + present.bytes() > self.max_bytes {
                     return Err(invalid(format!(
-                        "the entries drawn have more than {} bytes together; draw fewer, narrow the filter, or allow more",
+                        "what is drawn has more than {} bytes together; draw fewer, narrow the filter, or allow more",
                         self.max_bytes
                     )));
                 }

@@ -99,8 +99,9 @@ impl Decision {
 ///
 /// Where no variant is better, some variant is declared the winner with probability α at most: whoever wins, one of the
 /// K − 1 pairs with the control has E ≥ (K − 1)/α. The status of the experiment is not looked at. The cost of looking at
-/// any time: about 1.13 times the outcomes of a test with a sample fixed beforehand at a power of 80 %, more for uneven
-/// splits and for more than two variants.
+/// any time, counted by the crate `simulations`: half of the experiments with an effect end within 1.0 to 1.12 times the
+/// outcomes that a test with a sample fixed beforehand needs for a power of 80 %, where the rate before is known, and within
+/// 1.2 to 1.4 times where it is not; for a power of 80 % it takes about twice as many. More than two variants take more.
 #[must_use]
 pub fn decide(experiment: &Experiment, tallies: &Tallies, now: Timestamp) -> Decision {
     Evidence::new(experiment).decide(tallies, now)

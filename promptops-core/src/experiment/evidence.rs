@@ -182,14 +182,13 @@ impl<'a> Evidence<'a> {
         self.ln_e(tallies, one, other) >= ln_e
     }
 
-    /// ln E that variants do not get the traffic that they were to get. Counted are units by their first outcome, also of
-    /// those that turned out to be contaminated: which variant a unit met first is what the split decides.
+    /// ln E that variants do not get the traffic that they were to get. Counted are units by their first outcome.
     #[must_use]
     pub fn sample_ratio_ln_e(&self, tallies: &Tallies) -> f64 {
         let epochs = self.epochs.iter().map(|epoch| {
             let counts = self.variants().map(|variant| {
                 let tally = tallies.get(epoch.number, variant);
-                tally.map_or(0, |tally| tally.outcomes.saturating_add(tally.contaminated))
+                tally.map_or(0, |tally| tally.outcomes)
             });
             // What cannot be said is no good sign.
             sample_ratio_ln_e(&counts.collect::<Vec<_>>(), &epoch.weights).unwrap_or(f64::MAX)

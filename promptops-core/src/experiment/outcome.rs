@@ -166,7 +166,7 @@ pub enum OutcomeVerdict {
     Written,
     /// The unit has one already, of the same variant: that one counts.
     Duplicate,
-    /// The unit has one of another variant: neither counts.
+    /// The unit has one of another variant: that one counts, and the unit is known to have seen two.
     Contaminated,
     /// The experiment is completed and takes no more.
     Closed,

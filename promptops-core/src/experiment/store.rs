@@ -137,8 +137,9 @@ pub trait ExperimentStore: Send + Sync {
     /// # Behavior
     /// - The experiment is there for this tenant, else [`NotFound`](crate::base::ErrorKind::NotFound).
     /// - Of a completed one every outcome is [`Closed`](OutcomeVerdict::Closed), and nothing changes.
-    /// - A unit's first outcome counts; a later one of the same variant is a duplicate; one of another variant makes the
-    ///   unit contaminated, whose outcomes do not count: also within one batch, and when batches race.
+    /// - A unit's first outcome counts, and goes on counting; a later one of the same variant is a duplicate; one of another
+    ///   variant makes the unit contaminated, and whatever is told of it then is called so: also within one batch, and when
+    ///   batches race.
     ///   [`TallyDelta::count`](super::TallyDelta::count) says what is counted where.
     /// - A reader sees a batch's counts as a whole.
     /// - The tallies do not depend on the order of outcomes of different units.

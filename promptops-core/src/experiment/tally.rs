@@ -23,7 +23,7 @@ impl Counter {
     pub const SCORED: Self = Self(3);
     /// Sum of the scores in millionths.
     pub const SCORE_SUM: Self = Self(4);
-    /// Units whose outcome does not count any more, since they were seen in another variant too.
+    /// Units that were seen in another variant later, of which the first outcome counts.
     pub const CONTAMINATED: Self = Self(5);
     /// Outcomes of units that had one.
     pub const DUPLICATES: Self = Self(6);
@@ -119,7 +119,7 @@ fn count(
 ) -> OutcomeVerdict {
     match first {
         None => {
-            count_entry(entry, 1, add);
+            count_entry(entry, add);
             OutcomeVerdict::Written
         }
         Some((_, true)) => OutcomeVerdict::Contaminated,
@@ -127,9 +127,10 @@ fn count(
             add(key(entry, Counter::DUPLICATES), 1);
             OutcomeVerdict::Duplicate
         }
+        // The first one stands. Were it taken out, outcomes that bring units back would be taken out more often than others,
+        // of the variants that lost buckets alone: a difference where there is none.
         Some((first, false)) => {
             add(key(first, Counter::CONTAMINATED), 1);
-            count_entry(first, -1, add);
             OutcomeVerdict::Contaminated
         }
     }
@@ -143,25 +144,25 @@ fn key(entry: &OutcomeEntry, counter: Counter) -> TallyKey {
     }
 }
 
-fn count_entry(entry: &OutcomeEntry, sign: i64, mut add: impl FnMut(TallyKey, i64)) {
+fn count_entry(entry: &OutcomeEntry, mut add: impl FnMut(TallyKey, i64)) {
     let mut add = |counter, by| add(key(entry, counter), by);
-    add(Counter::OUTCOMES, sign);
+    add(Counter::OUTCOMES, 1);
     if let Some(success) = entry.success {
-        add(Counter::JUDGED, sign);
-        add(Counter::SUCCESSES, sign * i64::from(success));
+        add(Counter::JUDGED, 1);
+        add(Counter::SUCCESSES, i64::from(success));
     }
     if let Some(score) = entry.score_millionths {
-        add(Counter::SCORED, sign);
-        add(Counter::SCORE_SUM, sign * i64::from(score));
+        add(Counter::SCORED, 1);
+        add(Counter::SCORE_SUM, i64::from(score));
         let hundredths = ((score + 5_000) / 10_000).min(100) as usize;
-        add(Counter::score_bin(hundredths), sign);
+        add(Counter::score_bin(hundredths), 1);
     }
     for guardrail in 0..MAX_GUARDRAILS {
         let bit = 1 << guardrail;
         if entry.measured & bit != 0 {
-            add(Counter::measured(guardrail), sign);
+            add(Counter::measured(guardrail), 1);
             if entry.harmed & bit != 0 {
-                add(Counter::harmed(guardrail), sign);
+                add(Counter::harmed(guardrail), 1);
             }
         }
     }
@@ -184,7 +185,7 @@ pub struct Tally {
     pub score_bins: [u64; SCORE_BINS],
     /// For each guardrail, how many outcomes say something of it, and how many of those show harm.
     pub guardrails: [(u64, u64); MAX_GUARDRAILS],
-    /// Units that do not count, since they were seen in another variant too.
+    /// Units that were seen in another variant later, of which the first outcome counts.
     pub contaminated: u64,
     /// Outcomes of units that had one.
     pub duplicates: u64,

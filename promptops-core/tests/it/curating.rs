@@ -619,7 +619,7 @@ fn leaky(n: u64) -> TraceRecord {
         trace.session = Some(canary());
         trace.success = Some(true);
         trace.error = Some(TraceError {
-            kind: "refused".to_owned(),
+            kind: canary(),
             message: canary(),
         });
         trace.scores = BTreeMap::from([(
@@ -895,6 +895,26 @@ async fn entries_are_added_without_duplicates_and_get_what_is_known_meanwhile() 
             .contains("is for support/triage, and the traces are of other"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn what_entries_that_are_there_get_counts_among_the_bytes() {
+    let desk = Desk::with((1..=4).map(plain)).await;
+    desk.dataset("golden").save(&desk.ana).await.unwrap();
+    // Each twice, of which the newer counts.
+    let corrected = (1..=8).map(|n| {
+        trace(100 + n, |trace| {
+            trace.inputs = Some(json!({ "ticket": format!("ticket {}", 1 + n % 4) }));
+            trace.corrected_output = Some("x".repeat(10_000));
+        })
+    });
+    desk.put("acme", corrected).await;
+    let append = |bytes| desk.dataset("golden").append().max_bytes(bytes);
+    let error = append(30_000).save(&desk.ana).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.message().contains("more than 30000 bytes"), "{error}");
+    let completed = append(60_000).save(&desk.ana).await.unwrap();
+    assert_eq!((completed.report.completed, completed.report.saved), (4, 4));
 }
 
 #[tokio::test]

@@ -536,3 +536,114 @@ async fn a_batch_that_failed_half_way_is_finished_and_each_of_it_counted_once() 
         .unwrap();
     assert_eq!((metrics.usage_count, metrics.success_count), (1, 1));
 }
+
+/// A store with old traces to remove, of which only the number matters.
+struct Backlog {
+    inner: MemoryBackend,
+    left: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+#[async_trait::async_trait]
+impl TraceStore for Backlog {
+    async fn record_traces(&self, batch: &[TraceEntry]) -> Result<Vec<TraceVerdict>> {
+        self.inner.record_traces(batch).await
+    }
+
+    async fn annotate_traces(&self, batch: &[AnnotationEntry]) -> Result<Vec<TraceVerdict>> {
+        self.inner.annotate_traces(batch).await
+    }
+
+    async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Option<TraceRecord>> {
+        self.inner.trace(tenant, id).await
+    }
+
+    async fn traces(
+        &self,
+        tenant: &TenantId,
+        filter: &TraceFilter,
+        page: &PageRequest,
+    ) -> Result<Page<TraceRecord>> {
+        self.inner.traces(tenant, filter, page).await
+    }
+
+    async fn prune_traces(&self, _: &TenantId, _: Timestamp, at_most: usize) -> Result<usize> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let left = self.left.load(Relaxed);
+        let removed = left.min(at_most);
+        self.left.store(left - removed, Relaxed);
+        Ok(removed)
+    }
+}
+
+#[tokio::test]
+async fn however_much_is_old_the_removal_comes_to_its_end_before_the_next_hour() {
+    use std::sync::atomic::Ordering::Relaxed;
+    let inner = MemoryBackend::new();
+    let left = Arc::new(std::sync::atomic::AtomicUsize::new(120_000));
+    let traces = Backlog {
+        inner: inner.clone(),
+        left: left.clone(),
+    };
+    let stores = Stores {
+        traces: Arc::new(traces),
+        ..inner.into()
+    };
+    let ops = PromptOps::builder(stores).build();
+    let acme = ops.tenant("acme").unwrap();
+    let draft = Draft::text("Sort.").by("mo").active();
+    acme.prompts().save("triage", draft).await.unwrap();
+    let stamp = acme.resolve("triage").await.unwrap().stamp();
+    let one_more = async || {
+        acme.traces().record(Trace::of(&stamp));
+        acme.traces().flush(5 * SECOND).await.unwrap();
+        left.load(Relaxed)
+    };
+    // A turn removes so many, so that what is recorded has its own.
+    assert_eq!(one_more().await, 70_000);
+    assert_eq!(one_more().await, 20_000);
+    assert_eq!(one_more().await, 0);
+    // Then it has its time.
+    left.store(5, Relaxed);
+    assert_eq!(one_more().await, 5);
+}
+
+#[tokio::test]
+async fn what_a_redactor_nests_too_deeply_to_be_read_again_is_not_stored() {
+    struct Deep(u32);
+    impl Redact for Deep {
+        fn trace(&self, trace: &mut TraceRecord) {
+            let nested = (0..self.0).fold(json!(1), |inner, _| json!([inner]));
+            trace.inputs = Some(json!({ "n": nested }));
+        }
+        fn annotation(&self, _: &mut Annotation) {}
+    }
+    for (levels, verdict) in [(98, Verdict::Written), (99, Verdict::Invalid)] {
+        let mut settings = TraceSettings::default();
+        settings.redact = Some(Arc::new(Deep(levels)));
+        let world = World::new(settings).await;
+        let traces = world.acme.traces();
+        let (_, found) = traces.record_durable(world.trace()).await.unwrap();
+        assert_eq!(found, verdict, "{levels}");
+        assert_eq!(world.all().await.len(), usize::from(verdict == Verdict::Written));
+    }
+}
+
+#[test]
+fn a_trace_of_any_time_is_read_again_as_it_was_written() {
+    for at in [
+        Timestamp::MIN_UTC,
+        Timestamp::MAX_UTC,
+        Timestamp::UNIX_EPOCH,
+        TraceId::from_bytes([0xff; 16]).at(),
+        "2016-12-31T23:59:60.5Z".parse().unwrap(),
+    ] {
+        let trace = crate::curating::trace(1, |trace| {
+            trace.at = at;
+            trace.latency = Some(Duration::MAX);
+            trace.inputs = Some(json!({ "n": [u64::MAX, i64::MIN, 0.1 + 0.2, f64::MIN_POSITIVE, -0.0] }));
+        });
+        let text = serde_json::to_string(&trace).unwrap();
+        let read: TraceRecord = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, trace, "{text}");
+    }
+}

@@ -61,7 +61,7 @@ pub struct VariantAnalysis {
     pub guardrails: Vec<GuardrailAnalysis>,
     /// Outcomes that a recorder had no room for.
     pub lost: u64,
-    /// Units that do not count, since they were seen in another variant too.
+    /// Units that were seen in another variant later, since traffic was split otherwise; their first outcome counts.
     pub contaminated: u64,
     /// Outcomes of units that had one.
     pub duplicates: u64,

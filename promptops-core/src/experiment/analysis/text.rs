@@ -40,7 +40,7 @@ impl fmt::Display for Analysis {
         }
         writeln!(
             f,
-            "  p holds at every look; lost: not recorded; twice: duplicates; both: units seen in two variants, left out"
+            "  p holds at every look; lost: not recorded; twice: duplicates; both: units seen in two variants, counted in the first"
         )?;
         for variant in &self.variants {
             for guardrail in &variant.guardrails {

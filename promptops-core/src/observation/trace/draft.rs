@@ -86,7 +86,9 @@ impl Trace {
         }
     }
 
-    /// Gives it this id, which says when it began too. Default: one that is made for it.
+    /// Gives it this id, which says when it began too: one of [`TraceId::new`], or a UUID of version 7. The first 48 bits of
+    /// another are no time, and it would be looked for, counted and removed as if it had begun in any year. Default: one that
+    /// is made for it.
     pub fn id(mut self, id: TraceId) -> Self {
         self.id = Some(id);
         self
@@ -224,11 +226,7 @@ impl Trace {
                 "the inputs are no map; expected what the prompt was rendered with, by names",
             ));
         }
-        if self
-            .inputs
-            .as_ref()
-            .is_some_and(|inputs| depth(inputs) > MAX_DEPTH)
-        {
+        if !self.inputs.as_ref().is_none_or(is_readable) {
             return Err(invalid(format!(
                 "the inputs are nested deeper than {MAX_DEPTH} levels; record less of them"
             )));
@@ -429,6 +427,11 @@ fn check_label(what: &str, label: &str) -> Result<()> {
         )));
     }
     check_text(what, label)
+}
+
+/// Whether inputs are nested so little that they can be read again.
+pub(super) fn is_readable(inputs: &Value) -> bool {
+    depth(inputs) <= MAX_DEPTH
 }
 
 /// How deeply a value is nested: 1 for a text.

@@ -1,6 +1,6 @@
 //! Recording traces: sampled, redacted, counted, and never in anybody's way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::draft::{Annotate, Trace};
+use super::draft::{self, Annotate, Trace};
 use super::otel::emit;
 use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
@@ -272,7 +272,7 @@ struct Writing {
     metrics: Arc<dyn MetricsStore>,
     clock: Arc<dyn Clock>,
     settings: Arc<TraceSettings>,
-    /// When each tenant's old traces were removed last, by the monotonic clock.
+    /// When each tenant's old traces were removed last, all of them, by the monotonic clock.
     pruned: Mutex<BTreeMap<TenantId, Duration>>,
 }
 
@@ -386,7 +386,8 @@ impl Writing {
         let redacted = self.try_redact(|redact| redact.trace(trace));
         // What it is found and counted by is not to be redacted.
         (trace.id, trace.at, trace.stamp) = (id, at, stamp);
-        redacted
+        // What could not be read again would stand in the way of every list that comes by it.
+        redacted && trace.inputs.as_ref().is_none_or(draft::is_readable)
     }
 
     fn try_redact(&self, with: impl FnOnce(&dyn Redact)) -> bool {
@@ -396,37 +397,35 @@ impl Writing {
         }
     }
 
-    async fn prune(&self, tenant: &TenantId, before: Timestamp) -> Result<()> {
+    /// Removes what is old, for one turn; says whether that was all.
+    async fn prune(&self, tenant: &TenantId, before: Timestamp) -> Result<bool> {
         for _ in 0..PRUNES_IN_A_ROW {
             let traces = self.traces.prune_traces(tenant, before, PRUNE_AT_ONCE).await?;
             let minutes = self.metrics.prune_minutes(tenant, before, PRUNE_AT_ONCE).await?;
             if traces < PRUNE_AT_ONCE && minutes < PRUNE_AT_ONCE {
-                break;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The tenants of a batch whose old traces were not removed lately.
-    fn due(&self, batch: &[Item], now: Duration) -> Vec<TenantId> {
+    fn due(&self, batch: &[Item], now: Duration) -> BTreeSet<TenantId> {
         const MOST: usize = 10_000;
         let every = self.settings.prune_every;
         if every.is_zero() {
-            return Vec::new();
+            return BTreeSet::new();
         }
         let mut pruned = lock(&self.pruned);
         if pruned.len() > MOST {
             pruned.clear();
         }
-        let mut due = Vec::new();
-        for tenant in batch.iter().filter_map(|item| item.tenant.as_ref()) {
-            let last = pruned.get(tenant);
-            if last.is_none_or(|last| now.saturating_sub(*last) >= every) {
-                pruned.insert(tenant.clone(), now);
-                due.push(tenant.clone());
-            }
-        }
-        due
+        let tenants = batch.iter().filter_map(|item| item.tenant.as_ref());
+        let is_due = |tenant: &&TenantId| {
+            let last = pruned.get(*tenant);
+            last.is_none_or(|last| now.saturating_sub(*last) >= every)
+        };
+        tenants.filter(is_due).cloned().collect()
     }
 }
 
@@ -471,18 +470,24 @@ impl Sink for Writing {
     }
 
     fn is_worth_another_try(&self, error: &Error) -> bool {
-        // What was stored by a try whose answer was lost is found again, and not counted twice.
+        // What was stored by a try whose answer was lost is found again, and not counted twice. Of traces that are not
+        // kept, which are counted alone, nobody can say.
         error.is_retryable() || error.kind() == ErrorKind::OutcomeUnknown
     }
 
     async fn written(&self, batch: &[Item], _: &[Verdict]) {
-        let due = self.due(batch, self.clock.elapsed());
+        let now = self.clock.elapsed();
+        let due = self.due(batch, now);
         let kept = chrono::TimeDelta::from_std(self.settings.kept_for()).ok();
         let before = kept.and_then(|kept| self.clock.now().checked_sub_signed(kept));
         if let Some(before) = before {
             for tenant in due {
-                // What could not be removed now is removed another time.
-                let _ = self.prune(&tenant, before).await;
+                // What could not be removed is removed another time; what was too much for a turn, or for the time that
+                // this may take, with the next batch.
+                let is_left = matches!(self.prune(&tenant, before).await, Ok(false));
+                if !is_left {
+                    lock(&self.pruned).insert(tenant, now);
+                }
             }
         }
     }

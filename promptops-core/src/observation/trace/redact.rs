@@ -8,7 +8,7 @@ use super::record::{Annotation, TraceRecord};
 /// that does so with any text, see [`RedactTexts`].
 ///
 /// Called on the writer's thread, once for each trace that is kept and each annotation. A panic drops what it was called
-/// with: nothing is stored that was not redacted.
+/// with: nothing is stored that was not redacted. So do inputs that it nests deeper than a trace may have them.
 pub trait Redact: Send + Sync + 'static {
     /// Changes a trace. Its id, its time and its stamp stay whatever is done to them.
     fn trace(&self, trace: &mut TraceRecord);
@@ -17,8 +17,8 @@ pub trait Redact: Send + Sync + 'static {
     fn annotation(&self, annotation: &mut Annotation);
 }
 
-/// Redacts every text by a function: texts in the inputs, at any depth, the output, what an error, a person or a scorer
-/// said, the session and the tags. Numbers and the names of inputs stay.
+/// Redacts every text by a function: texts in the inputs, at any depth, the output, the kind of an error, what an error, a
+/// person or a scorer said, the session and the tags. Numbers, the keys of objects, and the model stay.
 #[derive(Debug, Clone, Copy)]
 pub struct RedactTexts<F>(pub F);
 
@@ -47,6 +47,7 @@ impl<F: Fn(&mut String) + Send + Sync + 'static> Redact for RedactTexts<F> {
         ];
         texts.into_iter().flatten().for_each(&self.0);
         if let Some(error) = &mut trace.error {
+            (self.0)(&mut error.kind);
             (self.0)(&mut error.message);
         }
         let reasons = trace

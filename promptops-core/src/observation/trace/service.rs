@@ -89,7 +89,8 @@ impl Traces {
     ///
     /// Each span that is a call of a language model, and says which version of which prompt it was made with, is a trace
     /// then, redacted and with or without content as the settings are; none is left out by sampling. Importing it again is
-    /// a duplicate. What is passed over is in the report, with the reason and the first places. A span whose
+    /// a duplicate; what was recorded here and not kept, or removed, is not known again, and is counted twice. What is passed
+    /// over is in the report, with the reason and the first places. A span whose
     /// `promptops.tenant` is another tenant is passed over.
     ///
     /// Reads and parses where it is polled, a batch between two calls of the store: give large files a task of their own.

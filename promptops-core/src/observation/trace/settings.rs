@@ -13,7 +13,8 @@ pub enum Content {
     /// They are.
     #[default]
     Kept,
-    /// They are not: traces say how an answer went, not what was asked and answered.
+    /// They are not: traces say how an answer went, not what was asked and answered. What is said of an answer on purpose
+    /// (a correction, a comment, the reason of a score) is kept all the same.
     Omitted,
 }
 
@@ -29,6 +30,9 @@ pub struct TraceSettings {
     pub max_content_bytes: usize,
     /// Share of traces that are kept, 0.0 ..= 1.0; all are counted. Whole sessions are kept or not, where traces name one.
     /// What is no number counts as 1. Default 1.
+    ///
+    /// What is said later of a trace that was not kept is invalid, and not counted, while an error counts as a failure at
+    /// once. So below 1, success rates are too low wherever answers are judged later than they are recorded.
     pub sample: f64,
     /// Whether errors are kept whatever the share. Default: yes.
     pub keep_errors: bool,

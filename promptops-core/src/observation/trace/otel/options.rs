@@ -55,7 +55,8 @@ impl ImportOptions {
     }
 
     /// Most bytes of one request. About as much memory is used, and a few times
-    /// [`max_span_bytes`](Self::max_span_bytes). Default 64 MiB, at least 1.
+    /// [`max_span_bytes`](Self::max_span_bytes); for a request of spans that are next to nothing, to do harm, some ten times
+    /// as much. Default 64 MiB, at least 1.
     pub fn max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = bytes.max(1);
         self
