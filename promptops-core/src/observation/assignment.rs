@@ -9,7 +9,8 @@ use crate::base::error::{Error, Result, invalid};
 use crate::base::{ExperimentId, VariantName};
 
 /// A unit as an experiment knows it: the hash of the unit's text with the experiment's seed. It is all that is kept of a
-/// unit, so that no store holds who took part in what. Shown as 16 hexadecimal digits.
+/// unit, so that no store holds who took part in what. It is no secret, though: who can guess a unit's text, and knows the
+/// experiment's id and salt, can tell whether it took part. Shown as 16 hexadecimal digits.
 ///
 /// Of ten million units, two have the same key with a probability of three in a million; the later one's outcome then
 /// counts as a repetition of the earlier one's.

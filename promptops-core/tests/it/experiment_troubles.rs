@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use promptops_core::base::{Actor, EnvironmentName, ExperimentId, Page, PageRequest, PromptName, TenantId};
 use promptops_core::experiment::{
-    Experiment, ExperimentChange, ExperimentFilter, ExperimentPlan, ExperimentStore, Loss, NewExperiment,
-    Outcome, OutcomeEntry, OutcomeRecorder, OutcomeVerdict, TallyRow, WatchSettings,
+    Experiment, ExperimentChange, ExperimentFilter, ExperimentPlan, ExperimentStore, Look, Loss,
+    NewExperiment, Outcome, OutcomeEntry, OutcomeRecorder, OutcomeVerdict, TallyRow, WatchSettings,
 };
 use promptops_core::observation::{AssignmentReason, Verdict};
 use promptops_core::prompt::{Draft, Version};
@@ -272,4 +272,39 @@ async fn an_experiment_does_not_begin_with_a_control_that_is_no_longer_live() {
     let error = starting.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
     assert_eq!(error.current_revision(), Some(2));
+}
+
+#[tokio::test]
+async fn a_winner_among_many_variants_is_promoted_too() {
+    let ops = PromptOps::builder(MemoryBackend::new())
+        .watch_settings(by_hand())
+        .max_variants(30)
+        .build();
+    let acme = ops.tenant("acme").unwrap();
+    let (_, v2) = two_versions(&acme, "two").await;
+    let mut plan = ExperimentPlan::new("triage", "production")
+        .unwrap()
+        .control(13.0)
+        .min_sample(50)
+        .auto_complete();
+    for n in 1..30 {
+        let name = format!("{}-{n}", "a-name-that-says-what-is-different-in-this-one");
+        plan = plan.variant(&name, v2.number, 3.0).unwrap();
+    }
+    let experiment = acme.experiments().start(plan, &mo()).await.unwrap();
+    for unit in 0..4_000 {
+        let unit = format!("user-{unit}");
+        let resolved = acme.resolve("triage@production").unit(&unit).await.unwrap();
+        let is_last = resolved.assigned().unwrap().variant == 29;
+        acme.outcomes()
+            .record(resolved.stamp(), Outcome::success(is_last));
+    }
+    acme.outcomes().flush(5 * SECOND).await.unwrap();
+    let look = acme.experiments().look(&experiment.id).await.unwrap();
+    let Look::Completed(ended) = look else {
+        panic!("{look:?}")
+    };
+    assert_eq!(ended.winner(), ended.variants.last());
+    let reason = ended.completion.unwrap().reason;
+    assert!(reason.len() < 2_000 && reason.contains(" more"), "{reason}");
 }
