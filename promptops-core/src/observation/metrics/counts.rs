@@ -192,6 +192,22 @@ impl Metrics {
         self.subtract(&fallen);
         self.merge(&grown);
         self.scores.retain(|_, sum| sum.count > 0);
+        self.keep_parts_within();
+    }
+
+    /// Counts by the minute that were removed, and begun anew by an answer that was recorded late, lack what is replaced: a
+    /// part must not grow beyond its whole for that.
+    fn keep_parts_within(&mut self) {
+        const ONE: u64 = 1_000_000;
+        self.judged_count = self.judged_count.min(self.usage_count);
+        self.success_count = self.success_count.min(self.judged_count);
+        self.rated_count = self.rated_count.min(self.usage_count);
+        self.rating_sum_millionths = self
+            .rating_sum_millionths
+            .min(self.rated_count.saturating_mul(ONE));
+        for sum in self.scores.values_mut() {
+            sum.sum_millionths = sum.sum_millionths.min(sum.count.saturating_mul(ONE));
+        }
     }
 
     /// Takes other counts out, down to 0.
@@ -314,6 +330,36 @@ mod tests {
                 let mut empty = Metrics::default();
                 empty.replace(before, before);
                 assert_eq!(empty, Metrics::default());
+            }
+        }
+    }
+
+    #[test]
+    fn rates_stay_in_their_range_where_what_is_replaced_was_counted_in_counts_that_are_gone() {
+        let ways = [
+            scored(None, &[]),
+            scored(Some(true), &[("exact", 1_000_000)]),
+            scored(Some(false), &[("exact", 0)]),
+        ];
+        for begun_anew in &ways {
+            for before in &ways {
+                for now in &ways {
+                    let mut counts = begun_anew.clone();
+                    let now = Metrics {
+                        rated_count: 1,
+                        rating_sum_millionths: 1_000_000,
+                        ..now.clone()
+                    };
+                    counts.replace(before, &now);
+                    let scores = counts.scores.values().map(ScoreSum::mean);
+                    for rate in [counts.success_rate(), counts.average_rating()]
+                        .into_iter()
+                        .chain(scores)
+                    {
+                        assert!(rate.is_none_or(|rate| (0.0..=1.0).contains(&rate)), "{counts:?}");
+                    }
+                    assert!(counts.judged_count <= counts.usage_count, "{counts:?}");
+                }
             }
         }
     }
