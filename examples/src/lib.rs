@@ -1,7 +1,9 @@
 //! What the examples share: printing as a reader likes it. The examples themselves are in `examples/`.
 
+mod chart;
 mod simulated;
 
+pub use chart::chart;
 pub use simulated::SimulatedModel;
 
 // The README's code is compiled and run as tests of this crate.

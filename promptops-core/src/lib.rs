@@ -43,9 +43,10 @@
 //! | promote, approve, roll back, set policies | [`Tenant::environments`], [`environment`] |
 //! | resolve and render | [`Tenant::resolve`], [`resolve`] |
 //! | save datasets, evaluate, compare | [`Tenant::datasets`], [`Tenant::evaluations`], [`evaluation`] |
+//! | make datasets of what was asked in production | [`Tenant::curation`], [`curation`] |
 //! | judge outputs by a model, and hold it against people | [`evaluation::judge`] |
 //! | bring a model | [`llm`], the crate `promptops-llm` |
-//! | record feedback | [`Tenant::metrics`] |
+//! | record feedback; see counts over time, compare versions | [`Tenant::metrics`], [`observation`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
@@ -56,6 +57,7 @@
 pub mod base;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod curation;
 pub mod environment;
 pub mod evaluation;
 pub mod experiment;

@@ -31,7 +31,7 @@ DROP FUNCTION promptops.count_feedback;
 DROP TABLE promptops.metrics;
 
 -- A trace is JSON text in `record`, which can hold U+0000 where a text of PostgreSQL cannot; the other columns repeat
--- what traces are looked for by. Models and sessions are any text: their bytes. Ids begin with the time, so that the
+-- what traces are looked for by, and tell inputs that are null from none. Models and sessions are any text: their bytes. Ids begin with the time, so that the
 -- oldest are at one end of the primary key. No foreign key, for the reason that results have none. A trace of an ordinary
 -- size stays in its row and is not compressed, which would take longer than writing it.
 CREATE TABLE promptops.trace (
@@ -194,11 +194,11 @@ END
 $$;
 
 -- Locks these traces in the order of their ids, and returns those that are there.
-CREATE FUNCTION promptops.locked_traces(in_tenant bigint, in_ids uuid[], OUT id text, OUT record text)
+CREATE FUNCTION promptops.locked_traces(in_tenant bigint, in_ids uuid[], OUT record text, OUT has_inputs boolean)
 RETURNS SETOF record LANGUAGE plpgsql SET enable_seqscan TO off AS $$
 BEGIN
     PERFORM promptops.need_read_committed();
-    RETURN QUERY SELECT t.id::text, t.record FROM promptops.trace t
+    RETURN QUERY SELECT t.record, t.has_inputs FROM promptops.trace t
         WHERE t.tenant = in_tenant AND t.id = ANY (in_ids) ORDER BY t.id FOR NO KEY UPDATE;
 END
 $$;
@@ -211,7 +211,7 @@ CREATE FUNCTION promptops.traces_between(
     in_tenant text, in_first uuid, in_last uuid, in_limit bigint, in_looks bigint, in_prompt text, in_version bigint,
     in_closure_hash bytea, in_environment text, in_experiment text, in_variant text, in_model bytea, in_session bytea,
     in_max_rating bigint, in_min_rating bigint, in_success boolean, in_is_error boolean, in_has_inputs boolean,
-    in_has_correction boolean, OUT id text, OUT record text
+    in_has_correction boolean, OUT id text, OUT record text, OUT has_inputs boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET enable_seqscan TO off SET enable_bitmapscan TO off SET enable_sort TO off AS $$
 DECLARE
@@ -231,7 +231,7 @@ BEGIN
             WHERE t.prompt = in_prompt AND t.tenant = owner AND t.id >= in_first AND t.id <= in_last
             ORDER BY t.id DESC LIMIT in_looks)
     ), hit AS MATERIALIZED (
-        SELECT l.id FROM looked l
+        SELECT l.id, l.has_inputs FROM looked l
             WHERE (in_version IS NULL OR l.version = in_version)
                 AND (in_closure_hash IS NULL OR l.closure_hash = in_closure_hash)
                 AND (in_environment IS NULL OR l.environment = in_environment)
@@ -246,9 +246,10 @@ BEGIN
                 AND (l.has_correction OR NOT in_has_correction)
             LIMIT in_limit
     )
-    SELECT h.id::text, (SELECT t.record FROM promptops.trace t WHERE t.tenant = owner AND t.id = h.id) FROM hit h
+    SELECT h.id::text, (SELECT t.record FROM promptops.trace t WHERE t.tenant = owner AND t.id = h.id), h.has_inputs
+        FROM hit h
     UNION ALL
-    (SELECT l.id::text, NULL FROM looked l WHERE (SELECT count(*) FROM hit) < in_limit LIMIT 1 OFFSET in_looks - 1);
+    (SELECT l.id::text, NULL, NULL FROM looked l WHERE (SELECT count(*) FROM hit) < in_limit LIMIT 1 OFFSET in_looks - 1);
 END
 $$;
 

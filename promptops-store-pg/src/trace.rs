@@ -11,19 +11,25 @@ use promptops_core::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
 use promptops_core::observation::{
     AnnotationEntry, TraceEntry, TraceFilter, TraceRecord, TraceStore, TraceVerdict,
 };
+use serde_json::Value;
 use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::backend::{PgBackend, removed};
 use crate::error;
 
-const FIND: &str = "SELECT x.record FROM promptops.entered($1) n, LATERAL (
-        SELECT t.record FROM promptops.trace t WHERE t.tenant = n.id AND t.id = $2::text::uuid OFFSET 0
+const FIND: &str = "SELECT x.record, x.has_inputs FROM promptops.entered($1) n, LATERAL (
+        SELECT t.record, t.has_inputs FROM promptops.trace t WHERE t.tenant = n.id AND t.id = $2::text::uuid OFFSET 0
     ) x";
 const PRUNE: &str = "SELECT p.removed FROM promptops.prune_traces($1, $2::text::uuid, $3, $4) p";
 
-/// A trace from what was stored.
-fn decode(json: &str) -> Result<TraceRecord> {
-    from_json("trace", json)
+/// A trace from its record, and whether it has inputs: JSON does not tell those that are null from none.
+fn decode(json: &str, has_inputs: bool) -> Result<TraceRecord> {
+    let mut trace: TraceRecord = from_json("trace", json)?;
+    if has_inputs && trace.inputs.is_none() {
+        trace.inputs = Some(Value::Null);
+    }
+    Ok(trace)
 }
 
 #[async_trait]
@@ -40,10 +46,9 @@ impl TraceStore for PgBackend {
         let row = self
             .read_one(FIND, |query| query.bind(tenant.to_string()).bind(id.to_string()))
             .await?;
-        let Some(row) = row else {
-            return Ok(None);
-        };
-        decode(row.try_get(0).map_err(error::Failure::from)?).map(Some)
+        let read =
+            |row: PgRow| -> error::Result<TraceRecord> { Ok(decode(row.try_get(0)?, row.try_get(1)?)?) };
+        Ok(row.map(read).transpose()?)
     }
 
     async fn traces(

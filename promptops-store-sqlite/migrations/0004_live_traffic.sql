@@ -45,6 +45,8 @@ CREATE TABLE promptops_trace (
     rating       INTEGER,
     model        TEXT,
     session      TEXT,
+    -- The body cannot tell inputs that are null from none.
+    has_inputs   INTEGER NOT NULL,
     -- Last, so that looking at the columns before it does not walk the overflow pages of a long text.
     body         TEXT    NOT NULL,
     PRIMARY KEY (tenant, id)
@@ -98,9 +100,8 @@ CREATE TABLE promptops_tally (
 
 -- What never changes, as in schema 1.
 
-CREATE TRIGGER promptops_experiment_identity BEFORE UPDATE OF id, tenant, name, prompt, environment
-ON promptops_experiment
-BEGIN SELECT RAISE(ABORT, 'promptops: an experiment keeps its id, prompt and environment'); END;
+CREATE TRIGGER promptops_experiment_identity BEFORE UPDATE OF id, tenant, name ON promptops_experiment
+BEGIN SELECT RAISE(ABORT, 'promptops: an experiment keeps its tenant and id'); END;
 
 CREATE TRIGGER promptops_experiment_final BEFORE UPDATE ON promptops_experiment WHEN OLD.status = 'completed'
 BEGIN SELECT RAISE(ABORT, 'promptops: a completed experiment never changes'); END;

@@ -41,7 +41,8 @@ statements! {
     PLACE = "SELECT id, status, revision FROM promptops_experiment WHERE tenant = ?1 AND name = ?2";
     ADD = "INSERT INTO promptops_experiment (tenant, name, prompt, environment, status, revision, experiment)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    CHANGE = "UPDATE promptops_experiment SET status = ?2, revision = ?3, experiment = ?4 WHERE id = ?1";
+    CHANGE = "UPDATE promptops_experiment
+        SET prompt = ?2, environment = ?3, status = ?4, revision = ?5, experiment = ?6 WHERE id = ?1";
 }
 
 fn read(row: &Row<'_>) -> error::Result<Experiment> {
@@ -202,6 +203,8 @@ fn change(tx: &Connection, change: ExperimentChange) -> error::Result<Experiment
     }
     tx.prepare_cached(CHANGE)?.execute((
         place.id,
+        experiment.prompt.as_str(),
+        experiment.environment.as_str(),
         experiment.status.as_str(),
         integer(experiment.revision)?,
         to_json("experiment", experiment)?,

@@ -20,6 +20,11 @@ const MIGRATIONS: [&str; 4] = [
 /// More than there are statements in this crate, so that none is ever prepared twice on one connection.
 const STATEMENT_CACHE: usize = 256;
 
+/// Pages after which the log is folded into the file: 64 MiB. Outcomes come in the random order of their units, so that a
+/// batch touches most pages of a large experiment, and what the next batch changes again need not be copied in between: with
+/// a million units and SQLite's own 1,000 pages they take a third more time.
+const LOG_PAGES: i64 = 16_384;
+
 /// Opens the connection that writes, and brings the schema up to date.
 pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connection> {
     check_path(path)?;
@@ -34,6 +39,7 @@ pub(crate) fn open_writer(path: &Path, options: &SqliteOptions) -> Result<Connec
     }
     enter_wal(&connection, options.busy_timeout)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.set_transaction_behavior(TransactionBehavior::Immediate);
     migrate(&mut connection)?;
     Ok(connection)

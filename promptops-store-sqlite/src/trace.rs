@@ -11,7 +11,7 @@ use promptops_core::observation::{
 };
 use rusqlite::{Connection, OptionalExtension};
 
-use self::rows::{TraceRow, decode, encode};
+use self::rows::{StoredTrace, TraceRow, decode, encode};
 use crate::backend::{Durability, SqliteBackend};
 use crate::error;
 use crate::metrics::Counts;
@@ -25,7 +25,7 @@ const LOOKED_AT: i64 = 4_096;
 macro_rules! list {
     ($from:literal) => {
         concat!(
-            "SELECT t.id, CASE WHEN (?5 IS NULL OR t.version = ?5)
+            "SELECT t.id, t.has_inputs, CASE WHEN (?5 IS NULL OR t.version = ?5)
                 AND (?6 IS NULL OR t.closure_hash = ?6)
                 AND (?7 IS NULL OR t.environment = ?7)
                 AND (?8 IS NULL OR t.is_error = ?8)
@@ -34,6 +34,7 @@ macro_rules! list {
                 AND (?11 IS NULL OR t.rating <= ?11)
                 AND (?12 IS NULL OR t.model = ?12)
                 AND (?13 IS NULL OR t.session = ?13)
+                AND t.has_inputs >= ?15
                 THEN t.body END
             FROM promptops_trace t ",
             $from,
@@ -44,11 +45,12 @@ macro_rules! list {
 
 statements! {
     ADD = "INSERT INTO promptops_trace
-            (tenant, id, prompt, version, closure_hash, environment, is_error, success, rating, model, session, body)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (tenant, id) DO NOTHING";
+            (tenant, id, prompt, version, closure_hash, environment, is_error, success, rating, model, session,
+            has_inputs, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (tenant, id) DO NOTHING";
     EXISTS = "SELECT EXISTS (SELECT 1 FROM promptops_trace WHERE tenant = ?1 AND id = ?2)";
-    BODY = "SELECT body FROM promptops_trace WHERE tenant = ?1 AND id = ?2";
-    FIND = "SELECT t.body FROM promptops_tenant n JOIN promptops_trace t ON t.tenant = n.id AND t.id = ?2
+    BODY = "SELECT has_inputs, body FROM promptops_trace WHERE tenant = ?1 AND id = ?2";
+    FIND = "SELECT t.has_inputs, t.body FROM promptops_tenant n JOIN promptops_trace t ON t.tenant = n.id AND t.id = ?2
         WHERE n.name = ?1";
     ANNOTATE = "UPDATE promptops_trace SET success = ?3, rating = ?4, body = ?5 WHERE tenant = ?1 AND id = ?2";
     LIST = list!("WHERE t.tenant = ?1 AND ?14 IS NULL");
@@ -79,6 +81,7 @@ fn record(tx: &Connection, rows: &[TraceRow]) -> error::Result<Vec<TraceVerdict>
                     row.rating,
                     &row.model,
                     &row.session,
+                    row.has_inputs,
                     body,
                 );
                 add.execute(columns)? == 1
@@ -104,16 +107,18 @@ fn annotate(tx: &Connection, batch: &[AnnotationEntry]) -> error::Result<Vec<Tra
     for entry in batch {
         let found = match tenancy::tenant(tx, &entry.tenant)? {
             None => None,
-            Some(tenant) => body
-                .query_row((tenant, entry.trace.to_bytes()), |row| row.get::<_, String>(0))
-                .optional()?
-                .map(|body| (tenant, body)),
+            Some(tenant) => {
+                let stored = body
+                    .query_row((tenant, entry.trace.to_bytes()), StoredTrace::read)
+                    .optional()?;
+                stored.map(|stored| (tenant, stored))
+            }
         };
-        let Some((tenant, body)) = found else {
+        let Some((tenant, stored)) = found else {
             verdicts.push(TraceVerdict::Unknown);
             continue;
         };
-        let mut trace = decode(entry.trace, &body)?;
+        let mut trace = stored.decode(entry.trace)?;
         let before = trace.contribution();
         entry.annotation.apply(&mut trace);
         annotate.execute((
@@ -175,12 +180,14 @@ fn list(
         filter.model.as_ref(),
         filter.session.as_ref(),
         filter.prompt.as_ref().map(|prompt| prompt.as_str()),
+        filter.has_inputs,
     ))?;
     let (mut looked_at, mut last) = (0, None);
     while let Some(row) = rows.next()? {
         let id = TraceId::from_bytes(row.get(0)?);
-        if let Some(body) = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)? {
-            let trace = decode(id, body)?;
+        let body = row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        if let Some(body) = body {
+            let trace = decode(id, row.get(1)?, body)?;
             if filter.matches(&trace) {
                 if page.items.len() == limit {
                     // There are more, after the last that was looked at.
@@ -216,11 +223,11 @@ impl TraceStore for SqliteBackend {
     async fn trace(&self, tenant: &TenantId, id: TraceId) -> Result<Option<TraceRecord>> {
         let tenant = tenant.clone();
         self.read(move |connection| {
-            let body: Option<String> = connection
+            let stored = connection
                 .prepare_cached(FIND)?
-                .query_row((tenant.as_str(), id.to_bytes()), |row| row.get(0))
+                .query_row((tenant.as_str(), id.to_bytes()), StoredTrace::read)
                 .optional()?;
-            Ok(body.map(|body| decode(id, &body)).transpose()?)
+            Ok(stored.map(|stored| stored.decode(id)).transpose()?)
         })
         .await
     }

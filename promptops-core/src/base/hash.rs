@@ -30,7 +30,9 @@
 //! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.entry` at
 //! [`MissingIds`](crate::evaluation::MissingIds), `promptops.split` at [`Split`](crate::evaluation::Split),
 //! `promptops.scorers` at [`EvaluatorRecord`](crate::evaluation::run::EvaluatorRecord::scorers_hash),
-//! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), and two that a
+//! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
+//! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
+//! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
 //! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 
 use std::fmt;

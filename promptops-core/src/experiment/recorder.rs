@@ -266,6 +266,10 @@ impl Writing {
 impl Sink for Writing {
     type Item = Reported;
 
+    fn what(&self) -> &'static str {
+        "outcomes"
+    }
+
     fn weight(&self, _: &Reported) -> usize {
         size_of::<Reported>()
     }

@@ -9,11 +9,13 @@ pub mod trace;
 
 pub use assignment::{Assignment, AssignmentReason, UnitKey};
 pub use metrics::{
-    Dimensions, Feedback, Latencies, Metrics, MetricsService, MetricsStore, Resolution, Rollup, RollupKey,
-    RollupQuery, ScoreSum, VariantOf,
+    Dimensions, Feedback, Figures, Group, Grouping, Latencies, LatencyFigures, Line, Metrics, MetricsFilter,
+    MetricsService, MetricsStore, Period, Point, RateDifference, Resolution, Rollup, RollupKey, RollupQuery,
+    ScoreSum, Series, SeriesQuery, Step, Total, VariantOf, VersionComparison, VersionFigures,
 };
 pub use recording::{Recorded, RecordingSettings, RecordingStats, Verdict};
 pub use stamp::Stamp;
+pub use trace::otel;
 pub use trace::{
     Annotate, Annotation, AnnotationEntry, Content, Omitted, Redact, RedactTexts, Trace, TraceEntry,
     TraceError, TraceFilter, TraceRecord, TraceRecorder, TraceScore, TraceSettings, TraceStore, TraceVerdict,

@@ -15,6 +15,7 @@ use crate::base::{
 use crate::environment::Governance;
 use crate::evaluation::Evaluating;
 use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings};
+use crate::observation::otel::Lookups;
 use crate::observation::{RecordingSettings, RecordingStats, TraceRecorder, TraceSettings};
 use crate::prompt::{Authoring, Tenants};
 use crate::render::{Compiler, RenderLimits, SnippetLimits, SnippetResolver, StoreSnippets};
@@ -33,6 +34,7 @@ pub(super) struct Wiring {
     pub(super) experimenting: Experimenting,
     pub(super) outcomes: OutcomeRecorder,
     pub(super) traces: TraceRecorder,
+    pub(super) lookups: Lookups,
     pub(super) watch: Watch,
     pub(super) resolver: Resolver,
     pub(super) events: Arc<dyn EventBus>,
@@ -305,6 +307,10 @@ impl Builder {
             spawn.clone(),
             self.traces,
         );
+        let lookups = Lookups {
+            prompts: stores.prompts.clone(),
+            compiler: compiler.clone(),
+        };
         let resolver = Resolver::new(
             stores.prompts.clone(),
             (stores.experiments.clone(), watch.clone()),
@@ -325,6 +331,7 @@ impl Builder {
             experimenting,
             outcomes,
             traces,
+            lookups,
             watch,
             resolver,
             events,

@@ -6,6 +6,7 @@ use super::builder::PromptOps;
 use crate::base::TenantId;
 use crate::base::audit::Audit;
 use crate::base::error::Result;
+use crate::curation::Curation;
 use crate::environment::Environments;
 use crate::evaluation::{Datasets, Evaluations};
 use crate::experiment::{Experiments, Outcomes};
@@ -59,6 +60,7 @@ impl Tenant {
         Traces::new(
             self.ops.0.stores.traces.clone(),
             self.ops.0.traces.clone(),
+            self.ops.0.lookups.clone(),
             self.id.clone(),
         )
     }
@@ -83,6 +85,12 @@ impl Tenant {
             self.ops.0.clock.clone(),
             self.id.clone(),
         )
+    }
+
+    /// Making datasets of traces.
+    #[must_use]
+    pub fn curation(&self) -> Curation {
+        Curation::new(self.ops.0.stores.traces.clone(), self.datasets(), self.id.clone())
     }
 
     /// Evaluating: runs, reports, comparisons, evidence.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms to come have their floor already.
-const FLOORS: [(&str, u8); 17] = [
+const FLOORS: [(&str, u8); 18] = [
     ("base", 1),
     ("statistics", 1),
     ("template", 2),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 17] = [
     ("llm", 4),
     ("evaluation", 5),
     ("observation", 5),
+    ("curation", 6),
     ("environment", 6),
     ("experiment", 7),
     ("deployment", 7),

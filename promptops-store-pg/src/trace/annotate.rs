@@ -8,13 +8,13 @@ use promptops_core::observation::{AnnotationEntry, TraceRecord, TraceVerdict};
 use sqlx::Row;
 
 use super::decode;
-use super::record::{Columns, columns, trace_id};
+use super::record::{Columns, columns};
 use crate::backend::PgBackend;
 use crate::connection::Transaction;
 use crate::metrics::rollup::Corrections;
 use crate::{error, tenancy};
 
-const LOCK: &str = "SELECT l.id, l.record FROM promptops.locked_traces($1, $2::text[]::uuid[]) l";
+const LOCK: &str = "SELECT l.record, l.has_inputs FROM promptops.locked_traces($1, $2::text[]::uuid[]) l";
 /// All of them are there.
 const PUT: &str = concat!(
     "INSERT INTO promptops.trace AS t ",
@@ -82,6 +82,9 @@ async fn locked(
     let ids: Vec<String> = entries.iter().map(|(_, entry)| entry.trace.to_string()).collect();
     let rows = tx.rows(LOCK, |query| query.bind(tenant).bind(&ids)).await?;
     rows.iter()
-        .map(|row| Ok((trace_id(row.try_get(0)?)?, decode(row.try_get(1)?)?)))
+        .map(|row| {
+            let trace = decode(row.try_get(0)?, row.try_get(1)?)?;
+            Ok((trace.id, trace))
+        })
         .collect()
 }

@@ -12,7 +12,7 @@ use super::record::trace_id;
 use crate::backend::PgBackend;
 use crate::error;
 
-const LIST: &str = "SELECT t.id, t.record FROM promptops.traces_between($1, $2::text::uuid, $3::text::uuid, $4, $5, $6, $7, $8,
+const LIST: &str = "SELECT t.id, t.record, t.has_inputs FROM promptops.traces_between($1, $2::text::uuid, $3::text::uuid, $4, $5, $6, $7, $8,
     $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) t";
 
 /// How many traces a call looks at, of which most may not be wanted.
@@ -22,7 +22,7 @@ const DECODED: usize = 1_000;
 
 /// What the database found.
 struct Found {
-    /// With its id, even if it is not wanted.
+    /// Also those that are not wanted by what is for us.
     traces: Vec<TraceRecord>,
     /// The last id that was looked at, if more are left below it than it looked at.
     looked_to: Option<TraceId>,
@@ -36,7 +36,7 @@ impl Found {
         };
         for row in rows {
             match row.try_get(1)? {
-                Some(record) => found.traces.push(decode(record)?),
+                Some(record) => found.traces.push(decode(record, row.try_get(2)?)?),
                 None => found.looked_to = Some(trace_id(row.try_get(0)?)?),
             }
         }

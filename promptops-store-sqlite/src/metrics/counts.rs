@@ -1,6 +1,7 @@
 //! Counting within a transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use promptops_core::base::stored::{from_json, to_json};
 use promptops_core::base::{EnvironmentName, Timestamp};
@@ -26,9 +27,10 @@ pub(crate) struct Counts<'a> {
     times: Vec<Times>,
 }
 
-/// The rows of equal dimensions.
-type Times = BTreeMap<(Resolution, Timestamp), Stored>;
+/// The rows of equal dimensions; `None` where there is none yet.
+type Times = BTreeMap<(Resolution, Timestamp), Option<Stored>>;
 
+#[derive(Default)]
 struct Stored {
     /// `None` for one that is new.
     id: Option<i64>,
@@ -52,10 +54,12 @@ impl<'a> Counts<'a> {
         at: Timestamp,
         contribution: &Metrics,
     ) -> Result<()> {
-        self.change(tenant, dimensions, at, |metrics| metrics.merge(contribution))
+        self.change(tenant, dimensions, at, |stored| {
+            stored.get_or_insert_default().metrics.merge(contribution);
+        })
     }
 
-    /// Counts an answer of this time otherwise than before.
+    /// Counts an answer of this time otherwise than before, where it is counted still.
     pub(crate) fn replace(
         &mut self,
         tenant: i64,
@@ -64,7 +68,11 @@ impl<'a> Counts<'a> {
         before: &Metrics,
         now: &Metrics,
     ) -> Result<()> {
-        self.change(tenant, dimensions, at, |metrics| metrics.replace(before, now))
+        self.change(tenant, dimensions, at, |stored| {
+            if let Some(stored) = stored {
+                stored.metrics.replace(before, now);
+            }
+        })
     }
 
     fn change(
@@ -72,7 +80,7 @@ impl<'a> Counts<'a> {
         tenant: i64,
         dimensions: &Dimensions,
         at: Timestamp,
-        change: impl Fn(&mut Metrics),
+        change: impl Fn(&mut Option<Stored>),
     ) -> Result<()> {
         let places = self.places.entry(tenant).or_default();
         let place = match places.get(dimensions) {
@@ -88,12 +96,10 @@ impl<'a> Counts<'a> {
         for resolution in Resolution::ALL {
             let key = (resolution, resolution.start(at));
             let stored = match times.entry(key) {
-                std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(new) => {
-                    new.insert(find(self.tx, tenant, dimensions, key)?)
-                }
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(find(self.tx, tenant, dimensions, key)?),
             };
-            change(&mut stored.metrics);
+            change(stored);
         }
         Ok(())
     }
@@ -105,6 +111,9 @@ impl<'a> Counts<'a> {
         for (tenant, places) in self.places {
             for (dimensions, place) in places {
                 for (key, stored) in &self.times[place] {
+                    let Some(stored) = stored else {
+                        continue;
+                    };
                     let metrics = to_json("metrics", &stored.metrics)?;
                     match stored.id {
                         Some(id) => set.execute((id, metrics))?,
@@ -152,21 +161,18 @@ fn find(
     tenant: i64,
     dimensions: &Dimensions,
     key: (Resolution, Timestamp),
-) -> Result<Stored> {
+) -> Result<Option<Stored>> {
     let mut statement = tx.prepare_cached(FIND)?;
     let found: Option<(i64, String)> = with_key(tenant, dimensions, key, |key| {
         statement
             .query_row(key.as_slice(), |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
     })?;
-    match found {
-        Some((id, metrics)) => Ok(Stored {
+    let stored = |(id, metrics): (_, String)| {
+        Ok(Stored {
             id: Some(id),
             metrics: from_json("metrics", &metrics)?,
-        }),
-        None => Ok(Stored {
-            id: None,
-            metrics: Metrics::default(),
-        }),
-    }
+        })
+    };
+    found.map(stored).transpose()
 }

@@ -4,6 +4,7 @@ use promptops_core::base::stored::{corrupt, from_json, to_json};
 use promptops_core::base::{TenantId, Timestamp, TraceId};
 use promptops_core::observation::{Dimensions, Metrics, TraceEntry, TraceRecord};
 use promptops_core::{Error, ErrorKind, Result};
+use rusqlite::Row;
 use serde_json::Value;
 
 /// A trace as it is written, and what it adds to the counts.
@@ -18,6 +19,7 @@ pub(super) struct TraceRow {
     pub(super) rating: Option<u32>,
     pub(super) model: Option<String>,
     pub(super) session: Option<String>,
+    pub(super) has_inputs: bool,
     /// `None` for one that is only counted.
     pub(super) body: Option<String>,
 }
@@ -51,6 +53,7 @@ impl TraceRow {
             rating: trace.rating_millionths,
             model: trace.model.clone(),
             session: trace.session.clone(),
+            has_inputs: trace.inputs.is_some(),
             body: entry.is_kept.then(|| encode(trace)).transpose()?,
         })
     }
@@ -69,8 +72,30 @@ pub(super) fn encode(trace: &TraceRecord) -> Result<String> {
     to_json("trace", trace)
 }
 
-pub(super) fn decode(id: TraceId, body: &str) -> Result<TraceRecord> {
-    let trace: TraceRecord = from_json("trace", body).map_err(|error| error.with("trace", id))?;
+/// A trace as it was read.
+pub(super) struct StoredTrace {
+    has_inputs: bool,
+    body: String,
+}
+
+impl StoredTrace {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            has_inputs: row.get(0)?,
+            body: row.get(1)?,
+        })
+    }
+
+    pub(super) fn decode(&self, id: TraceId) -> Result<TraceRecord> {
+        decode(id, self.has_inputs, &self.body)
+    }
+}
+
+pub(super) fn decode(id: TraceId, has_inputs: bool, body: &str) -> Result<TraceRecord> {
+    let mut trace: TraceRecord = from_json("trace", body).map_err(|error| error.with("trace", id))?;
+    if has_inputs {
+        trace.inputs.get_or_insert(Value::Null);
+    }
     if trace.id == id {
         Ok(trace)
     } else {

@@ -446,7 +446,7 @@ async fn the_database_itself_keeps_what_an_experiment_was() {
     crate::integrity::only_grows(
         &raw,
         "promptops_experiment",
-        &["status", "revision", "experiment"],
+        &["prompt", "environment", "status", "revision", "experiment"],
     );
     let second =
         "INSERT INTO promptops_experiment (tenant, name, prompt, environment, status, revision, experiment)

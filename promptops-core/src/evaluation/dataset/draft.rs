@@ -68,6 +68,12 @@ impl DatasetDraft {
         self
     }
 
+    /// Adds all that is known about it already.
+    pub(crate) fn with_all(mut self, metadata: Map<String, Value>) -> Self {
+        self.metadata.extend(metadata);
+        self
+    }
+
     /// Says why this version is made.
     #[must_use]
     pub fn message(mut self, text: impl Into<String>) -> Self {

@@ -14,7 +14,7 @@ use super::jsonl::write_entry;
 use super::lines::io_error;
 use super::record::Dataset;
 use super::reference::DatasetReference;
-use super::store::{DatasetStore, NewDataset};
+use super::store::{DatasetStore, NewDataset, SavedDataset};
 use crate::base::audit::{AuditAction, AuditEntry};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Actor, Clock, DatasetName, Operation, Page, PageRequest, TenantId};
@@ -43,7 +43,17 @@ impl Datasets {
     /// errors.
     pub async fn save(&self, name: &str, draft: DatasetDraft, actor: &Actor) -> Result<Dataset> {
         actor.authorise(Operation::SaveDataset)?;
-        let name = DatasetName::new(name)?;
+        Ok(self.put(DatasetName::new(name)?, draft, actor).await?.dataset)
+    }
+
+    /// As [`save`](Self::save), and says whether the version is new.
+    pub(crate) async fn put(
+        &self,
+        name: DatasetName,
+        draft: DatasetDraft,
+        actor: &Actor,
+    ) -> Result<SavedDataset> {
+        actor.authorise(Operation::SaveDataset)?;
         let hash = draft.check().map_err(|e| e.with("dataset", &name))?;
         let at = self.clock.now();
         let detail = json!({ "hash": hash, "entries": draft.entries.len(), "message": draft.message });
@@ -66,7 +76,7 @@ impl Datasets {
             created_by: actor.clone(),
             created_at: at,
         };
-        Ok(self.store.save_dataset(new).await?.dataset)
+        self.store.save_dataset(new).await
     }
 
     /// A version: `tickets/golden` for the latest, `tickets/golden@v3` for that one.
@@ -176,6 +186,20 @@ impl Datasets {
             .with("dataset", dataset));
         }
         Ok(())
+    }
+
+    /// All entries of a version, in their order, once it is sure that they are its entries.
+    ///
+    /// # Errors
+    /// Those of [`entries`](Self::entries); [`Corrupt`](crate::ErrorKind::Corrupt) when they do not fit the dataset's hash.
+    pub(crate) async fn verified_entries(&self, dataset: &Dataset) -> Result<Vec<Entry>> {
+        let mut all = Vec::new();
+        self.each_entry(dataset, |entry| {
+            all.push(entry.clone());
+            Ok(())
+        })
+        .await?;
+        Ok(all)
     }
 
     /// All entries of a version, in their order. They are in memory then; see [`entries`](Self::entries) for pages.

@@ -1,6 +1,5 @@
 //! How long answers took: counts by size, from which percentiles are read.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,10 @@ const DIVISIONS: u64 = 32;
 /// two.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<(u16, u64)>", into = "Vec<(u16, u64)>")]
-pub struct Latencies(BTreeMap<u16, u64>);
+pub struct Latencies(
+    /// Bins in ascending order, none twice, each with a count above 0: a list, since most of what is done is adding up.
+    Vec<(u16, u64)>,
+);
 
 fn bin(micros: u64) -> u16 {
     if micros < DIVISIONS {
@@ -41,32 +43,58 @@ impl Latencies {
     /// Adds one.
     pub fn add(&mut self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        *self.0.entry(bin(micros)).or_default() += 1;
+        self.put(bin(micros), 1);
+    }
+
+    fn put(&mut self, bin: u16, more: u64) {
+        match self.0.binary_search_by_key(&bin, |(bin, _)| *bin) {
+            Ok(place) => {
+                if let Some((_, count)) = self.0.get_mut(place) {
+                    *count = count.saturating_add(more);
+                }
+            }
+            Err(place) => self.0.insert(place, (bin, more)),
+        }
     }
 
     /// Adds others.
     pub fn merge(&mut self, other: &Self) {
-        for (bin, count) in &other.0 {
-            let sum = self.0.entry(*bin).or_default();
-            *sum = sum.saturating_add(*count);
+        if other.0.len() == 1 {
+            // One answer, which is what is added most often.
+            other.0.iter().for_each(|(bin, count)| self.put(*bin, *count));
+            return;
         }
+        let mut sum = Vec::with_capacity(self.0.len() + other.0.len());
+        let mut ours = self.0.iter().copied().peekable();
+        for (bin, more) in other.0.iter().copied() {
+            while let Some(smaller) = ours.next_if(|(ours, _)| *ours < bin) {
+                sum.push(smaller);
+            }
+            let same = ours.next_if(|(ours, _)| *ours == bin);
+            sum.push((bin, same.map_or(more, |(_, count)| count.saturating_add(more))));
+        }
+        sum.extend(ours);
+        self.0 = sum;
     }
 
     /// Takes others out again.
     pub(super) fn subtract(&mut self, other: &Self) {
-        for (bin, count) in &other.0 {
-            let left = self.0.entry(*bin).or_default();
-            *left = left.saturating_sub(*count);
-            if *left == 0 {
-                self.0.remove(bin);
+        for (bin, less) in &other.0 {
+            if let Ok(place) = self.0.binary_search_by_key(bin, |(bin, _)| *bin)
+                && let Some((_, count)) = self.0.get_mut(place)
+            {
+                *count = count.saturating_sub(*less);
             }
         }
+        self.0.retain(|(_, count)| *count > 0);
     }
 
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.0
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Whether there are none.
@@ -87,10 +115,10 @@ impl Latencies {
         self.0
             .iter()
             .find(|(_, count)| {
-                seen = seen.saturating_add(**count);
+                seen = seen.saturating_add(*count);
                 seen >= rank
             })
-            .or(self.0.last_key_value())
+            .or(self.0.last())
             .map(|(bin, _)| Duration::from_micros(middle(*bin)))
     }
 }
@@ -98,9 +126,15 @@ impl Latencies {
 impl From<Vec<(u16, u64)>> for Latencies {
     fn from(bins: Vec<(u16, u64)>) -> Self {
         let mut this = Self::default();
-        for (bin, count) in bins.into_iter().filter(|(_, count)| *count > 0) {
-            let sum = this.0.entry(bin).or_default();
-            *sum = sum.saturating_add(count);
+        let is_ours = bins.iter().all(|(_, count)| *count > 0)
+            && bins
+                .windows(2)
+                .all(|pair| matches!(pair, [(a, _), (b, _)] if a < b));
+        if is_ours {
+            this.0 = bins;
+        } else {
+            let counted = bins.into_iter().filter(|(_, count)| *count > 0);
+            counted.for_each(|(bin, count)| this.put(bin, count));
         }
         this
     }
@@ -108,7 +142,7 @@ impl From<Vec<(u16, u64)>> for Latencies {
 
 impl From<Latencies> for Vec<(u16, u64)> {
     fn from(latencies: Latencies) -> Self {
-        latencies.0.into_iter().collect()
+        latencies.0
     }
 }
 
@@ -160,5 +194,20 @@ mod tests {
         assert_eq!(read, all);
         assert_eq!(all.quantile(0.0), None);
         assert_eq!(Latencies::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn bins_are_read_in_any_order_and_taken_out_to_nothing() {
+        let read = Latencies::from(vec![(7, 2), (3, 1), (7, 1), (5, 0)]);
+        assert_eq!(Vec::from(read.clone()), [(3, 1), (7, 3)]);
+        let mut sum = read.clone();
+        sum.merge(&Latencies::from(vec![(1, 4), (3, 4), (9, 4)]));
+        assert_eq!(Vec::from(sum.clone()), [(1, 4), (3, 5), (7, 3), (9, 4)]);
+        sum.merge(&Latencies::from(vec![(8, 1)]));
+        sum.subtract(&Latencies::from(vec![(2, 1), (3, 9), (8, 1)]));
+        assert_eq!(Vec::from(sum.clone()), [(1, 4), (7, 3), (9, 4)]);
+        let all = sum.clone();
+        sum.subtract(&all);
+        assert!(sum.is_empty());
     }
 }

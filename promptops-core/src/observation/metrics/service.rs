@@ -4,10 +4,16 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::comparison::VersionComparison;
 use super::counts::{Feedback, Metrics};
+use super::dimensions::Rollup;
+use super::grouping::{Grouping, MetricsFilter};
+use super::period::Period;
+use super::series::{Series, SeriesQuery};
 use super::store::MetricsStore;
-use crate::base::error::Result;
-use crate::base::{Clock, ClosureHash, EnvironmentName, PromptName, TenantId};
+use super::totals::{self, Total};
+use crate::base::error::{Result, invalid};
+use crate::base::{Clock, ClosureHash, EnvironmentName, PromptName, TenantId, VersionNumber};
 use crate::observation::Stamp;
 
 /// The metrics of one tenant.
@@ -54,6 +60,76 @@ impl MetricsService {
         self.store
             .metrics(&self.tenant, prompt, closure_hash, environment)
             .await
+    }
+
+    /// What was counted over time: one point for each step of the period, without gaps.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) when that would be more points than the query allows; the backend's
+    /// errors.
+    pub async fn series(&self, query: &SeriesQuery) -> Result<Series> {
+        let rollups = query.rollups()?;
+        query.fold(self.store.rollups(&self.tenant, &rollups).await?)
+    }
+
+    /// What was counted of each group in a period, or since the beginning, in order of the groups. Ungrouped there is always
+    /// one total, of zeros where there were no answers.
+    ///
+    /// # Errors
+    /// The backend's errors.
+    pub async fn totals(
+        &self,
+        filter: &MetricsFilter,
+        period: Option<&Period>,
+        by: Grouping,
+    ) -> Result<Vec<Total>> {
+        Ok(totals::fold(filter, by, self.rollups(filter, period).await?))
+    }
+
+    /// How two versions of a prompt fared, in a period or since the beginning, in one environment or all.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::base::ErrorKind::Invalid) for a version and itself; the backend's errors.
+    pub async fn compare(
+        &self,
+        prompt: &PromptName,
+        first: VersionNumber,
+        second: VersionNumber,
+        period: Option<&Period>,
+        environment: Option<&EnvironmentName>,
+    ) -> Result<VersionComparison> {
+        if first == second {
+            return Err(invalid(format!(
+                "{first} cannot be compared with itself; name two versions"
+            )));
+        }
+        let mut filter = MetricsFilter::of(prompt.clone());
+        filter.environment = environment.cloned();
+        let mut found = [Metrics::default(), Metrics::default()];
+        for (version, found) in [first, second].into_iter().zip(&mut found) {
+            filter.version = Some(version);
+            for rollup in self.rollups(&filter, period).await? {
+                found.merge(&rollup.metrics);
+            }
+        }
+        Ok(VersionComparison::new(
+            prompt.clone(),
+            period.copied(),
+            filter.environment,
+            [(first, &found[0]), (second, &found[1])],
+        ))
+    }
+
+    /// The fewest counts that add up to a period, or all.
+    async fn rollups(&self, filter: &MetricsFilter, period: Option<&Period>) -> Result<Vec<Rollup>> {
+        let Some(period) = period else {
+            return self.store.rollups(&self.tenant, &filter.total()).await;
+        };
+        let mut all = Vec::new();
+        for span in period.spans() {
+            all.extend(self.store.rollups(&self.tenant, &filter.query(span)).await?);
+        }
+        Ok(all)
     }
 }
 

@@ -13,6 +13,7 @@ mod sink;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod writer;
 
 pub(crate) use pipeline::Pipeline;

@@ -83,7 +83,7 @@ impl<S: Sink> Pipeline<S> {
         match refused {
             None => Recorded::Queued,
             Some((item, why)) => {
-                shared.sink.dropped(&item);
+                shared.tell_dropped(&item, why);
                 why
             }
         }
@@ -105,7 +105,7 @@ impl<S: Sink> Pipeline<S> {
         let weight = shared.sink.weight(&item);
         let (sender, mut answer) = oneshot::channel();
         if let Some((item, why)) = self.enter(item, weight, sender).await {
-            shared.sink.dropped(&item);
+            shared.tell_dropped(&item, why);
             return Err(self.refusal(why, weight));
         }
         let closed = |_| Err(too_late(true));

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::queue::{Chunk, State, Writing};
+use super::recorded::Recorded;
 use super::settings::RecordingSettings;
 use super::sink::Sink;
+use super::warnings::Warnings;
 use super::writer;
 use crate::base::error::{Error, ErrorKind};
 use crate::base::{Spawn, Task};
@@ -26,6 +28,7 @@ pub(super) struct Shared<S: Sink> {
     pub(super) settled: watch::Sender<()>,
     /// Changes when a writer has ended, and when the pipeline has.
     pub(super) ended: watch::Sender<()>,
+    pub(super) warnings: Warnings,
     /// Who holds it is first to get room.
     pub(super) turn: tokio::sync::Mutex<()>,
 }
@@ -42,6 +45,7 @@ impl<S: Sink> Shared<S> {
             stop: Notify::new(),
             settled: watch::Sender::default(),
             ended: watch::Sender::default(),
+            warnings: Warnings::default(),
             turn: tokio::sync::Mutex::default(),
         }
     }
@@ -116,7 +120,16 @@ impl<S: Sink> Shared<S> {
         }
     }
 
+    /// Tells everyone whom it concerns that an item is not taken.
+    pub(super) fn tell_dropped(&self, item: &S::Item, why: Recorded) {
+        self.sink.dropped(item);
+        self.warnings
+            .dropped(self.sink.what(), why, || self.state().stats());
+    }
+
     pub(super) fn tell_failed(&self, items: &[S::Item], error: &Error) {
+        let stats = || self.state().stats();
+        self.warnings.failed(self.sink.what(), error.kind(), stats);
         for item in items {
             // A bug of the sink must not keep the others from hearing. The panic hook has reported it.
             let _ = catch_unwind(AssertUnwindSafe(|| self.sink.failed(item, error)));

@@ -18,6 +18,11 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// What is recorded.
     type Item: Send + Sync + 'static;
 
+    /// What its items are called, for people.
+    fn what(&self) -> &'static str {
+        "items"
+    }
+
     /// How many bytes of memory the item takes, by estimate. Called on the caller's thread: be quick.
     fn weight(&self, item: &Self::Item) -> usize;
 

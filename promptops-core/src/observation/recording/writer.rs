@@ -106,8 +106,15 @@ impl<S: Sink> Writer<S> {
             }
             state.settle(&batch, result);
         }
-        if let Err(error) = result {
-            self.shared.tell_failed(&batch.items, error);
+        match result {
+            Ok(verdicts) if verdicts.contains(&Verdict::Invalid) => {
+                let shared = &self.shared;
+                shared
+                    .warnings
+                    .invalid(shared.sink.what(), || shared.state().stats());
+            }
+            Ok(_) => {}
+            Err(error) => self.shared.tell_failed(&batch.items, error),
         }
         for (at, answer) in batch.answers {
             let verdict = match result {

@@ -2,6 +2,7 @@
 
 mod draft;
 mod filter;
+pub mod otel;
 mod record;
 mod recorder;
 mod redact;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::draft::{Annotate, Trace};
+use super::otel::emit;
 use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
 use super::settings::TraceSettings;
@@ -96,6 +97,52 @@ impl TraceRecorder {
         (id, entry)
     }
 
+    /// The entry of a trace that is kept whatever the share, and did not wait to be recorded.
+    pub(super) fn kept_entry(
+        &self,
+        tenant: &TenantId,
+        (id, at): (TraceId, Timestamp),
+        trace: Trace,
+    ) -> Result<TraceEntry> {
+        Ok(TraceEntry {
+            tenant: tenant.clone(),
+            trace: trace.into_record(id, at, &self.settings)?,
+            is_kept: true,
+        })
+    }
+
+    /// Redacts traces and stores them past the queue, in one batch. Says of each what became of it; `None` where it could
+    /// not be redacted.
+    pub(super) async fn store(&self, mut entries: Vec<TraceEntry>) -> Result<Vec<Option<TraceVerdict>>> {
+        let sink = self.pipeline.sink();
+        let redacted: Vec<bool> = entries.iter_mut().map(|entry| sink.redact(entry)).collect();
+        let mut is_redacted = redacted.iter();
+        entries.retain(|_| is_redacted.next().copied().unwrap_or(false));
+        let found = match entries.is_empty() {
+            true => Vec::new(),
+            false => sink.traces.record_traces(&entries).await?,
+        };
+        if found.len() != entries.len() {
+            return Err(Error::new(
+                ErrorKind::Backend,
+                format!(
+                    "the store must give one verdict per trace: expected {}, found {}; this is a bug in it",
+                    entries.len(),
+                    found.len()
+                ),
+            ));
+        }
+        let mut found = found.into_iter();
+        let verdicts = redacted
+            .into_iter()
+            .map(|stored| stored.then(|| found.next()).flatten());
+        Ok(verdicts.collect())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     fn keeps(&self, trace: &Trace, id: TraceId) -> bool {
         let share = self.settings.sample;
         if share.is_nan() || share >= 1.0 || (self.settings.keep_errors && trace.is_error()) {
@@ -112,6 +159,9 @@ impl TraceRecorder {
     /// Records a trace: never waits, never fails. What became of it at once, and the id under which it can be annotated.
     pub(super) fn record(&self, tenant: &TenantId, trace: Trace) -> (TraceId, Recorded) {
         let (id, entry) = self.entry(tenant, trace);
+        if let Ok(entry) = &entry {
+            emit(tenant, &entry.trace);
+        }
         (id, self.pipeline.record(Item::of(entry)))
     }
 
@@ -119,7 +169,9 @@ impl TraceRecorder {
     pub(super) async fn record_durable(&self, tenant: &TenantId, trace: Trace) -> Result<(TraceId, Verdict)> {
         let (id, entry) = self.entry(tenant, trace);
         // Who waits is told why it is none.
-        let item = Item::of(Ok(entry?));
+        let entry = entry?;
+        emit(tenant, &entry.trace);
+        let item = Item::of(Ok(entry));
         Ok((id, self.pipeline.record_durable(item).await?))
     }
 
@@ -377,6 +429,10 @@ fn verdict(of: TraceVerdict) -> Verdict {
 #[async_trait]
 impl Sink for Writing {
     type Item = Item;
+
+    fn what(&self) -> &'static str {
+        "traces"
+    }
 
     fn weight(&self, item: &Item) -> usize {
         item.weight

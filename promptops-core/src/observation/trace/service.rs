@@ -1,11 +1,13 @@
 //! Traces of one tenant.
 
 use std::fmt;
+use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{Annotate, Trace};
 use super::filter::TraceFilter;
+use super::otel::{ImportOptions, ImportReport, Lookups, import};
 use super::record::TraceRecord;
 use super::recorder::TraceRecorder;
 use super::store::TraceStore;
@@ -18,16 +20,23 @@ use crate::observation::recording::{Recorded, RecordingStats, Verdict};
 pub struct Traces {
     store: Arc<dyn TraceStore>,
     recorder: TraceRecorder,
+    lookups: Lookups,
     tenant: TenantId,
 }
 
 impl Traces {
-    /// The traces of this tenant.
+    /// The traces of this tenant. The lookups are for what is imported.
     #[must_use]
-    pub fn new(store: Arc<dyn TraceStore>, recorder: TraceRecorder, tenant: TenantId) -> Self {
+    pub fn new(
+        store: Arc<dyn TraceStore>,
+        recorder: TraceRecorder,
+        lookups: Lookups,
+        tenant: TenantId,
+    ) -> Self {
         Self {
             store,
             recorder,
+            lookups,
             tenant,
         }
     }
@@ -73,6 +82,46 @@ impl Traces {
             Verdict::Invalid => Err(self.unknown(trace)),
             _ => Ok(()),
         }
+    }
+
+    /// Imports spans of OpenTelemetry as traces: OTLP as JSON, one request or one on each line, as OTLP over HTTP and
+    /// the collector's file exporter have it. How a span becomes a trace is said [there](super::otel).
+    ///
+    /// Each span that is a call of a language model, and says which version of which prompt it was made with, is a trace
+    /// then, redacted and with or without content as the settings are; none is left out by sampling. Importing it again is
+    /// a duplicate. What is passed over is in the report, with the reason and the first places. A span whose
+    /// `promptops.tenant` is another tenant is passed over.
+    ///
+    /// Reads and parses where it is polled, a batch between two calls of the store: give large files a task of their own.
+    ///
+    /// ```
+    /// use promptops_core::observation::otel::{ImportOptions, SkipReason};
+    /// use promptops_core::{MemoryBackend, PromptOps};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let acme = PromptOps::builder(MemoryBackend::new()).build().tenant("acme")?;
+    /// let text = r#"{"resourceSpans": [{"scopeSpans": [{"spans": [{
+    ///     "traceId": "5b8efff798038103d269b633813fc60c", "spanId": "eee19b7ec3c1b174",
+    ///     "startTimeUnixNano": "1767225600000000000",
+    ///     "attributes": [{"key": "http.request.method", "value": {"stringValue": "GET"}}]
+    /// }]}]}]}"#;
+    /// let report = acme.traces().import_otlp(text.as_bytes(), &ImportOptions::new()).await?;
+    /// assert_eq!((report.spans, report.skipped(SkipReason::NotLlm)), (1, 1));
+    /// # Ok::<(), promptops_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) when there is a text and not one request in it can be read, or the reader says that
+    /// it is broken; [`Unavailable`](ErrorKind::Unavailable) when the reader fails; the backend's errors. What was stored
+    /// before an error stays: import the whole again.
+    pub async fn import_otlp(
+        &self,
+        reader: impl BufRead + Send,
+        options: &ImportOptions,
+    ) -> Result<ImportReport> {
+        import(&self.recorder, &self.lookups, &self.tenant, reader, options).await
     }
 
     /// A trace.
