@@ -35,10 +35,21 @@ pub fn processes(root: u32) -> Duration {
     let mut ticks = 0;
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let Some((id, rest)) = stat.split_once(' ') else { continue };
+        let Some((id, rest)) = stat.split_once(' ') else {
+            continue;
+        };
         // The name may have spaces; what follows it has none.
-        let fields: Vec<&str> = rest.rsplit_once(')').map_or("", |of| of.1).split_whitespace().collect();
-        let field = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        let fields: Vec<&str> = rest
+            .rsplit_once(')')
+            .map_or("", |of| of.1)
+            .split_whitespace()
+            .collect();
+        let field = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|text| text.parse::<u64>().ok())
+                .unwrap_or(0)
+        };
         if id.parse() == Ok(root) {
             ticks += field(11) + field(12) + field(13) + field(14);
         } else if field(1) == u64::from(root) {

@@ -30,7 +30,11 @@ pub fn run(runtime: &Runtime) {
 
     let mut table = Table::new("assignment", "xxh3_64_with_seed of the same unit");
     let goal = Goal::AtMost(50.0);
-    let floor = |from: usize| round_robin(&units, from, |unit| xxh3_64_with_seed(unit.as_bytes(), black_box(7)));
+    let floor = |from: usize| {
+        round_robin(&units, from, |unit| {
+            xxh3_64_with_seed(unit.as_bytes(), black_box(7))
+        })
+    };
     let ours = |assigner, from: usize| round_robin(&units, from, move |unit| assign(assigner, unit));
     table.pair("Assigner::assign", &compare(ours(&assigner, 0), floor(0)), goal);
     table.pair(
@@ -39,11 +43,11 @@ pub fn run(runtime: &Runtime) {
         Goal::None,
     );
     let count = allocations(|| assign(&assigner, &units[5]));
-    table.row(
-        ["allocations", &count.to_string(), "", "", "0"],
-        Some(count == 0),
+    table.row(["allocations", &count.to_string(), "", "", "0"], Some(count == 0));
+    let pair = compare_on_two_threads(
+        |thread| ours(&assigner, thread * 512),
+        |thread| floor(thread * 512),
     );
-    let pair = compare_on_two_threads(|thread| ours(&assigner, thread * 512), |thread| floor(thread * 512));
     table.throughput("two threads", &pair, 40.0);
 }
 
@@ -51,11 +55,7 @@ fn assign(assigner: &Assigner, unit: &str) -> Assigned {
     assigner.assign(Some(unit))
 }
 
-fn round_robin<'a, T>(
-    units: &'a [String],
-    from: usize,
-    run: impl Fn(&'a str) -> T,
-) -> impl FnMut() -> T {
+fn round_robin<'a, T>(units: &'a [String], from: usize, run: impl Fn(&'a str) -> T) -> impl FnMut() -> T {
     let mut at = from;
     move || {
         at = (at + 1) % units.len();

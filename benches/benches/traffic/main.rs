@@ -3,13 +3,14 @@
 //! `cargo bench -p promptops-benches --bench traffic -- assign record` runs two of the sections.
 
 mod assign;
+mod curate;
 mod database;
 mod outcomes;
 mod queue;
 mod record;
 mod rows;
-mod serve;
 mod series;
+mod serve;
 mod stores;
 mod traces;
 mod world;
@@ -55,6 +56,9 @@ fn main() {
         }
         if wants("traces") {
             traces::run().await;
+        }
+        if wants("curate") {
+            curate::run().await;
         }
         if wants("series") {
             series::run().await;

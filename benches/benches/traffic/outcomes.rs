@@ -35,7 +35,10 @@ async fn report(world: &World, from: usize) {
         let recorded = outcomes.record(world.with_unit(&mut stamps, i), outcome);
         assert!(recorded.is_queued(), "{recorded:?}");
     }
-    let stats = outcomes.flush(Duration::from_secs(600)).await.expect("it is written");
+    let stats = outcomes
+        .flush(Duration::from_secs(600))
+        .await
+        .expect("it is written");
     assert_eq!(stats.written, (from + UNITS) as u64, "{stats:?}");
 }
 
@@ -55,7 +58,9 @@ async fn sqlite() {
     let mut intake = Intake::default();
     let mut last = i64::MIN;
     for round in 0..ROUNDS {
-        intake.round(Side::Ours, UNITS, None, report(&world, round * UNITS)).await;
+        intake
+            .round(Side::Ours, UNITS, None, report(&world, round * UNITS))
+            .await;
         let mut rows = rows::read(
             &file,
             &format!("SELECT * FROM promptops_outcome WHERE at > {last} ORDER BY at"),
@@ -89,18 +94,7 @@ fn integer(value: &Value) -> i64 {
     }
 }
 
-type Row = (
-    i64,
-    i64,
-    i64,
-    i64,
-    i64,
-    Option<i64>,
-    i16,
-    i16,
-    i16,
-    Option<bool>,
-);
+type Row = (i64, i64, i64, i64, i64, Option<i64>, i16, i16, i16, Option<bool>);
 
 const READ: &str = "SELECT tenant, experiment, unit, at, epoch, score, variant, measured, harmed, success
     FROM promptops.outcome WHERE at > $1 ORDER BY at";
@@ -118,7 +112,9 @@ async fn postgres() {
     let mut intake = Intake::default();
     let mut last = i64::MIN;
     for round in 0..ROUNDS {
-        intake.round(Side::Ours, UNITS, server, report(&world, round * UNITS)).await;
+        intake
+            .round(Side::Ours, UNITS, server, report(&world, round * UNITS))
+            .await;
         let mut rows: Vec<Row> = sqlx::query_as(READ)
             .bind(last)
             .fetch_all(&database.pool)

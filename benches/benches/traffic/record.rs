@@ -53,7 +53,10 @@ pub fn run(runtime: &Runtime) {
             What::Outcome => "outcomes().record",
             What::Trace => "traces().record, inputs of 2 KB",
         };
-        let mut table = Table::new(name, "the same loop around a call of the same length that shares nothing");
+        let mut table = Table::new(
+            name,
+            "the same loop around a call of the same length that shares nothing",
+        );
         for threads in [1, 4] {
             let (mut free, mut stalled, mut floor) = (Calls::default(), Calls::default(), Calls::default());
             for _ in 0..ROUNDS {
@@ -62,9 +65,24 @@ pub fn run(runtime: &Runtime) {
                 floor.add(nothing(threads, length));
                 stalled.add(round(runtime, what, Kind::Stalled, threads));
             }
-            rows(&mut table, &format!("{threads} threads, free"), &free.taken, &floor);
-            rows(&mut table, &format!("{threads} threads, stalled"), &stalled.taken, &floor);
-            rows(&mut table, &format!("{threads} threads, full"), &stalled.refused, &floor);
+            rows(
+                &mut table,
+                &format!("{threads} threads, free"),
+                &free.taken,
+                &floor,
+            );
+            rows(
+                &mut table,
+                &format!("{threads} threads, stalled"),
+                &stalled.taken,
+                &floor,
+            );
+            rows(
+                &mut table,
+                &format!("{threads} threads, full"),
+                &stalled.refused,
+                &floor,
+            );
             let per = |calls: &Calls| {
                 let all = calls.taken.len() + calls.refused.len();
                 format!("{} of {all}", calls.waits)
@@ -228,7 +246,9 @@ fn on_threads(threads: usize, call: impl Fn(usize) -> (Duration, Recorded) + Syn
     let mut all = Calls::default();
     std::thread::scope(|scope| {
         let work = &work;
-        let spawned: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
+        let spawned: Vec<_> = (0..threads)
+            .map(|thread| scope.spawn(move || work(thread)))
+            .collect();
         for thread in spawned {
             all.add(thread.join().expect("it does not panic"));
         }

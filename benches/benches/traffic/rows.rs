@@ -29,7 +29,13 @@ pub enum Side {
 
 impl Intake {
     /// Runs one round of so many rows. `server` is the process of the database, if it is another.
-    pub async fn round(&mut self, side: Side, rows: usize, server: Option<u32>, work: impl Future<Output = ()>) {
+    pub async fn round(
+        &mut self,
+        side: Side,
+        rows: usize,
+        server: Option<u32>,
+        work: impl Future<Output = ()>,
+    ) {
         let of_server = || server.map_or(Duration::ZERO, load::processes);
         let threads = load::threads();
         let (begin, here, there) = (Instant::now(), processor_time(), of_server());
@@ -61,8 +67,16 @@ impl Intake {
     pub fn print(&self, what: &str, floor: &str, least: f64) {
         let mut table = Table::new(what, floor);
         for (what, pair, least) in [
-            ("rows per second on the clock, median round", &self.wall, Some(least)),
-            ("rows per second of processor time, median round", &self.processor, None),
+            (
+                "rows per second on the clock, median round",
+                &self.wall,
+                Some(least),
+            ),
+            (
+                "rows per second of processor time, median round",
+                &self.processor,
+                None,
+            ),
         ] {
             rate(&mut table, what, pair.ours.median(), pair.floor.median(), least);
         }
@@ -76,7 +90,16 @@ impl Intake {
         let server = [self.server.ours.median(), self.server.floor.median()];
         if server[0] > 0.0 {
             let cells = server.map(|time| format!("{:.2} µs", time / 1e3));
-            table.row(["the server's processor time per row", &cells[0], &cells[1], "", ""], None);
+            table.row(
+                [
+                    "the server's processor time per row",
+                    &cells[0],
+                    &cells[1],
+                    "",
+                    "",
+                ],
+                None,
+            );
         }
         for (name, time) in &self.threads {
             let per_row = time.as_nanos() as f64 / self.rows as f64 / 1e3;
@@ -98,7 +121,9 @@ impl Intake {
 
 fn rate(table: &mut Table, what: &str, ours: f64, floor: f64, least: Option<f64>) {
     let cells = [ours, floor].map(|time| format!("{:.0} k/s", 1e6 / time));
-    let goal = least.map(|least| format!("≥ {:.0} k/s", least / 1e3)).unwrap_or_default();
+    let goal = least
+        .map(|least| format!("≥ {:.0} k/s", least / 1e3))
+        .unwrap_or_default();
     table.row(
         [what, &cells[0], &cells[1], &format!("{:.2}", floor / ours), &goal],
         least.map(|least| 1e9 / ours >= least),
@@ -114,6 +139,10 @@ pub fn bare(file: &Path) -> Connection {
     connection
         .pragma_update(None, "cache_size", -16_384)
         .expect("it is set");
+    // In pages of 4 KiB: as ours.
+    connection
+        .pragma_update(None, "wal_autocheckpoint", 16_384)
+        .expect("it is set");
     connection
 }
 
@@ -123,7 +152,9 @@ pub fn read(file: &Path, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = connection.prepare(sql).expect("it fits the tables");
     let columns = statement.column_count();
     let rows = statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect());
-    rows.expect("it reads").collect::<Result<_, _>>().expect("it reads")
+    rows.expect("it reads")
+        .collect::<Result<_, _>>()
+        .expect("it reads")
 }
 
 /// Adds rows, in one transaction.

@@ -1,7 +1,6 @@
 //! Counts of a million traces over thirty days, read by time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -12,8 +11,12 @@ use promptops_benches::table::{Goal, Table, bytes};
 use promptops_core::Stores;
 use promptops_core::base::{Clock, PromptName, ScoreName, SystemClock, TenantId, Timestamp};
 use promptops_core::llm::{Cost, Usage};
-use promptops_core::observation::{Resolution, RollupQuery, TraceEntry, TraceRecord, TraceScore};
+use promptops_core::observation::{
+    MetricsFilter, Period, Resolution, SeriesQuery, Step, TraceEntry, TraceRecord, TraceScore,
+};
 use promptops_store_sqlite::SqliteBackend;
+use rusqlite::Connection;
+use rusqlite::types::Value;
 
 use crate::database::Database;
 use crate::rows;
@@ -92,38 +95,68 @@ fn record(world: &World, i: usize, at: Timestamp) -> TraceRecord {
     }
 }
 
-fn queries(start: Timestamp) -> [(&'static str, RollupQuery); 3] {
-    let end = start + TimeDelta::days(DAYS);
-    let query = |resolution, from| RollupQuery {
-        prompt: PromptName::new("support/triage").expect("a name"),
-        resolution,
-        from,
-        to: end,
-        version: None,
-        closure_hash: None,
-        environment: None,
-    };
-    [
-        ("30 days by the day", query(Resolution::Day, start)),
-        ("30 days by the hour", query(Resolution::Hour, start)),
-        ("the last day by the minute", query(Resolution::Minute, end - TimeDelta::days(1))),
-    ]
+/// What is read, with how many points, of how many rows that the store keeps: one for each variant.
+struct Read {
+    what: &'static str,
+    period: Period,
+    points: usize,
 }
 
-async fn read(stores: &Stores, query: &RollupQuery) -> usize {
-    let tenant = TenantId::new("acme").expect("a name");
-    let metrics = &stores.metrics;
-    metrics.rollups(&tenant, query).await.expect("it reads").len()
+impl Read {
+    fn all(start: Timestamp) -> [Self; 3] {
+        let end = start + TimeDelta::days(DAYS);
+        let read = |what, from, step, points| Self {
+            what,
+            period: Period::new(from, end, step).expect("a period"),
+            points,
+        };
+        [
+            read("30 days by the day", start, Step::Day, 30),
+            read("30 days by the hour", start, Step::Hour, 720),
+            read(
+                "the last day by the minute",
+                end - TimeDelta::days(1),
+                Step::Minute,
+                1_440,
+            ),
+        ]
+    }
+
+    async fn run(&self, world: &World) {
+        let prompt = PromptName::new("support/triage").expect("a name");
+        let query = SeriesQuery::new(MetricsFilter::of(prompt), self.period);
+        let metrics = world.acme.metrics();
+        let series = metrics.series(&query).await.expect("it reads");
+        assert_eq!(series.lines[0].points.len(), self.points);
+    }
+
+    /// The columns that rows are found by.
+    fn key(&self) -> (&'static str, i64, i64) {
+        (
+            self.period.step().resolution().as_str(),
+            self.period.from().timestamp_micros(),
+            self.period.to().timestamp_micros(),
+        )
+    }
 }
 
 fn counted(table: &mut Table, [wall, processor]: [Duration; 2]) {
     let rate = |time: Duration| format!("{:.0} k/s", TRACES as f64 / time.as_secs_f64() / 1e3);
     table.row(["counted per second on the clock", &rate(wall), "", "", ""], None);
-    table.row(["counted per second of processor time", &rate(processor), "", "", ""], None);
+    table.row(
+        [
+            "counted per second of processor time",
+            &rate(processor),
+            "",
+            "",
+            "",
+        ],
+        None,
+    );
 }
 
 fn pair(table: &mut Table, what: &str, rows: usize, pair: &Pair) {
-    table.pair(&format!("{what}, {rows} rows"), pair, Goal::AtMost(50e6));
+    table.pair(&format!("{what}, of {rows} rows"), pair, Goal::AtMost(50e6));
     table.times(
         &format!("{what}, best"),
         pair.ours.percentile(0.0),
@@ -144,54 +177,52 @@ async fn sqlite() {
         "bare rusqlite: the same rows by the same index, no JSON read",
     );
     counted(&mut table, count(&world, &stores, start, None).await);
+    let bare = rows::bare(&file);
     let before = resident();
-    for (what, query) in queries(start) {
+    for read in Read::all(start) {
         let (mut both, mut rows) = (Pair::default(), 0);
         for _ in 0..READS {
             let begin = Instant::now();
-            rows = read(&stores, &query).await;
+            read.run(&world).await;
             both.ours.push(begin.elapsed().as_nanos() as f64);
-            let floor = both.floor.time(|| bare_read(&file, &query));
-            assert_eq!(rows, floor);
+            rows = both.floor.time(|| bare_read(&bare, read.key()));
         }
-        pair(&mut table, what, rows, &both);
+        pair(&mut table, read.what, rows, &both);
     }
     let grown = resident().saturating_sub(before);
     table.row(["resident, grown by reading", &bytes(grown), "", "", ""], None);
     backend.close().await;
     let size = std::fs::metadata(&file).map_or(0, |of| of.len());
     table.row(["the file", &bytes(size as usize), "", "", ""], None);
-    for row in rows::read(
+    let found = rows::read(
         &file,
         "SELECT resolution, count(*), sum(length(metrics)) FROM promptops_rollup GROUP BY resolution",
-    ) {
-        table.row([&format!("rows and bytes of JSON: {row:?}"), "", "", "", ""], None);
+    );
+    for row in found {
+        if let [
+            Value::Text(resolution),
+            Value::Integer(rows),
+            Value::Integer(json),
+        ] = &row[..]
+        {
+            let each = json / rows;
+            let what = format!("rows by {resolution}, and bytes of JSON in each");
+            table.row([&what, &format!("{rows}, {each} B"), "", "", ""], None);
+        }
     }
 }
 
-/// On a connection that is opened before, which is what the first read shows.
-fn bare_read(file: &Path, query: &RollupQuery) -> usize {
-    thread_local! {
-        static CONNECTION: std::cell::RefCell<Option<rusqlite::Connection>> = const { std::cell::RefCell::new(None) };
-    }
-    CONNECTION.with_borrow_mut(|connection| {
-        let connection = connection.get_or_insert_with(|| rows::bare(file));
-        let mut statement = connection
-            .prepare_cached(
-                "SELECT r.start, r.closure_hash, r.environment, r.version, r.experiment, r.variant, r.metrics
-                FROM promptops_tenant t JOIN promptops_rollup r ON r.tenant = t.id
-                WHERE t.name = 'acme' AND r.prompt = 'support/triage' AND r.resolution = ?1 AND r.start >= ?2
-                    AND r.start < ?3 ORDER BY r.start",
-            )
-            .expect("it fits the tables");
-        let key = (
-            query.resolution.as_str(),
-            query.from.timestamp_micros(),
-            query.to.timestamp_micros(),
-        );
-        let rows = statement.query_map(key, |row| row.get::<_, String>(6));
-        rows.expect("it reads").filter(Result::is_ok).count()
-    })
+fn bare_read(connection: &Connection, key: (&str, i64, i64)) -> usize {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT r.start, r.closure_hash, r.environment, r.version, r.experiment, r.variant, r.metrics
+            FROM promptops_tenant t JOIN promptops_rollup r ON r.tenant = t.id
+            WHERE t.name = 'acme' AND r.prompt = 'support/triage' AND r.resolution = ?1 AND r.start >= ?2
+                AND r.start < ?3 ORDER BY r.start",
+        )
+        .expect("it fits the tables");
+    let rows = statement.query_map(key, |row| row.get::<_, String>(6));
+    rows.expect("it reads").filter(Result::is_ok).count()
 }
 
 const READ: &str = "SELECT r.start, r.closure_hash, r.environment, r.version, r.experiment, r.variant, r.metrics
@@ -210,26 +241,30 @@ async fn postgres() {
         "series of 1,000,000 traces on PostgreSQL",
         "bare sqlx: the same rows by the same index, no JSON read",
     );
-    counted(&mut table, count(&world, &stores, start, database.process()).await);
+    counted(
+        &mut table,
+        count(&world, &stores, start, database.process()).await,
+    );
     let before = resident();
-    for (what, query) in queries(start) {
+    for read in Read::all(start) {
         let (mut both, mut rows) = (Pair::default(), 0);
+        let (resolution, from, to) = read.key();
         for _ in 0..READS {
             let begin = Instant::now();
-            rows = read(&stores, &query).await;
+            read.run(&world).await;
             both.ours.push(begin.elapsed().as_nanos() as f64);
             let begin = Instant::now();
             let floor: Vec<Row> = sqlx::query_as(READ)
-                .bind(query.resolution.as_str())
-                .bind(query.from.timestamp_micros())
-                .bind(query.to.timestamp_micros())
+                .bind(resolution)
+                .bind(from)
+                .bind(to)
                 .fetch_all(&database.pool)
                 .await
                 .expect("it reads");
             both.floor.push(begin.elapsed().as_nanos() as f64);
-            assert_eq!(rows, floor.len());
+            rows = floor.len();
         }
-        pair(&mut table, what, rows, &both);
+        pair(&mut table, read.what, rows, &both);
     }
     let grown = resident().saturating_sub(before);
     table.row(["resident, grown by reading", &bytes(grown), "", "", ""], None);

@@ -29,7 +29,10 @@ pub fn run(runtime: &Runtime) {
         resolve.try_now().expect("it is warm")
     };
 
-    let mut table = Table::new("warm resolve", "the same where no experiment is on, without a unit");
+    let mut table = Table::new(
+        "warm resolve",
+        "the same where no experiment is on, without a unit",
+    );
     let above = Goal::Above(60.0);
     table.pair(
         "an experiment is on, with a unit",
@@ -60,7 +63,10 @@ pub fn run(runtime: &Runtime) {
         ["allocations", &counts[0].to_string(), "", "", "0"],
         Some(counts[0] == 0),
     );
-    table.row(["allocations with the stamp", &counts[1].to_string(), "", "", ""], None);
+    table.row(
+        ["allocations with the stamp", &counts[1].to_string(), "", "", ""],
+        None,
+    );
     let pair = compare_on_two_threads(
         |thread| each(&units, thread * 512, tried),
         |thread| each(&units, thread * 512, calm),

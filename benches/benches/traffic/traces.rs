@@ -34,12 +34,18 @@ async fn report(world: &World, traces: Vec<Trace>) {
         let recorded = recorder.try_record(trace).1;
         assert!(recorded.is_queued(), "{recorded:?}");
     }
-    let stats = recorder.flush(Duration::from_secs(600)).await.expect("it is written");
+    let stats = recorder
+        .flush(Duration::from_secs(600))
+        .await
+        .expect("it is written");
     assert_eq!(stats.written, stats.enqueued, "{stats:?}");
 }
 
 fn print(world: &World, intake: &Intake, what: &str, floor: &str, bytes: usize) {
-    let title = format!("{} traces (2 KB in, 500 B out, 2 scores) into {what}", ROUNDS * TRACES);
+    let title = format!(
+        "{} traces (2 KB in, 500 B out, 2 scores) into {what}",
+        ROUNDS * TRACES
+    );
     intake.print(&title, floor, 20_000.0);
     let stats = world.acme.traces().stats();
     println!(
@@ -61,12 +67,16 @@ async fn sqlite() {
     // The same tables.
     SqliteBackend::open(&copy).await.expect("it opens").close().await;
     let mut floor = rows::bare(&copy);
-    floor.execute("INSERT INTO promptops_tenant (name) VALUES ('acme')", []).expect("it is added");
+    floor
+        .execute("INSERT INTO promptops_tenant (name) VALUES ('acme')", [])
+        .expect("it is added");
     let mut intake = Intake::default();
     for round in 0..ROUNDS {
         tokio::time::sleep(APART).await;
         let traces = traces(&world, round);
-        intake.round(Side::Ours, TRACES, None, report(&world, traces)).await;
+        intake
+            .round(Side::Ours, TRACES, None, report(&world, traces))
+            .await;
         let rows = rows::read(
             &file,
             &format!(
@@ -139,7 +149,9 @@ async fn postgres() {
     for round in 0..ROUNDS {
         tokio::time::sleep(APART).await;
         let traces = traces(&world, round);
-        intake.round(Side::Ours, TRACES, server, report(&world, traces)).await;
+        intake
+            .round(Side::Ours, TRACES, server, report(&world, traces))
+            .await;
         let rows: Vec<Row> = sqlx::query_as(READ)
             .bind(TRACES as i64)
             .fetch_all(&database.pool)

@@ -62,7 +62,10 @@ impl World {
         }
         Self {
             seed: Assigner::seed(&experiment.id, &experiment.salt),
-            stamps: stamps.into_iter().map(|stamp| stamp.expect("each has units")).collect(),
+            stamps: stamps
+                .into_iter()
+                .map(|stamp| stamp.expect("each has units"))
+                .collect(),
             ops,
             acme,
             experiment,
@@ -123,7 +126,8 @@ pub async fn two_versions(acme: &Tenant, name: &str) -> Version {
         let version = acme.prompts().save(name, draft).await.expect("it is saved");
         if second.is_none() {
             let environments = acme.environments();
-            let promotion = environments.promote(&version, "production", &ana());
+            let ana = ana();
+            let promotion = environments.promote(&version, "production", &ana);
             promotion.await.expect("it is promoted");
         }
         second = Some(version);
