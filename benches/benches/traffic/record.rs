@@ -1,14 +1,15 @@
 //! What recording takes of the caller's time, one call at a time.
 //!
-//! Every call is timed alone, and the slowest of all counts. So does whatever takes the processor away meanwhile: the floor
-//! shows how long that is. It is the same loop on as many threads with the same pause, around a call of the same length that
-//! shares nothing with anybody.
+//! Every call is timed alone, and the slowest of all counts. So does whatever takes the processor away meanwhile. Two things
+//! tell that apart: the floor, which is the same loop on as many threads around a call of the same length that shares nothing
+//! with anybody; and the processor time of each call, which goes on in the kernel and while a lock is tried for, and not
+//! while another thread has the processor. A call that sleeps for a lock is seen by neither: those are counted.
 
 use std::hint::{black_box, spin_loop};
 use std::time::{Duration, Instant};
 
 use promptops_benches::load;
-use promptops_benches::measure::Samples;
+use promptops_benches::measure::{Samples, thread_time};
 use promptops_benches::table::{Table, time};
 use promptops_core::experiment::Outcome;
 use promptops_core::observation::Recorded;
@@ -17,11 +18,7 @@ use tokio::runtime::Runtime;
 use crate::stores::{Kind, stores};
 use crate::world::{World, unit};
 
-/// Calls of all threads in a round.
-const CALLS: usize = 120_000;
 const ROUNDS: usize = 5;
-/// Between two calls of a thread.
-const PAUSE: Duration = Duration::from_micros(3);
 
 #[derive(Debug, Clone, Copy)]
 enum What {
@@ -29,21 +26,49 @@ enum What {
     Trace,
 }
 
-/// Nanoseconds of each call, and how often threads waited.
+impl What {
+    /// Calls of all threads in a round, and the pause between two of a thread.
+    fn load(self) -> (usize, Duration) {
+        match self {
+            Self::Outcome => (120_000, Duration::from_micros(3)),
+            Self::Trace => (50_000, Duration::from_micros(20)),
+        }
+    }
+}
+
+/// Nanoseconds of each call on the clock and of processor time.
+#[derive(Default)]
+struct Times {
+    clock: Vec<u32>,
+    processor: Vec<u32>,
+}
+
+impl Times {
+    fn push(&mut self, [clock, processor]: [Duration; 2]) {
+        let nanos = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
+        self.clock.push(nanos(clock));
+        self.processor.push(nanos(processor));
+    }
+
+    fn add(&mut self, other: Self) {
+        self.clock.extend(other.clock);
+        self.processor.extend(other.processor);
+    }
+}
+
+/// Of all calls, and how often threads slept.
 #[derive(Default)]
 struct Calls {
-    taken: Vec<u32>,
-    refused: Vec<u32>,
+    taken: Times,
+    refused: Times,
     waits: u64,
-    took: Duration,
 }
 
 impl Calls {
     fn add(&mut self, other: Self) {
-        self.taken.extend(other.taken);
-        self.refused.extend(other.refused);
+        self.taken.add(other.taken);
+        self.refused.add(other.refused);
         self.waits += other.waits;
-        self.took += other.took;
     }
 }
 
@@ -61,8 +86,8 @@ pub fn run(runtime: &Runtime) {
             let (mut free, mut stalled, mut floor) = (Calls::default(), Calls::default(), Calls::default());
             for _ in 0..ROUNDS {
                 free.add(round(runtime, what, Kind::Free, threads));
-                let length = percentile(&free.taken, 0.5);
-                floor.add(nothing(threads, length));
+                let length = percentile(&free.taken.clock, 0.5);
+                floor.add(nothing(what, threads, length));
                 stalled.add(round(runtime, what, Kind::Stalled, threads));
             }
             rows(
@@ -84,12 +109,12 @@ pub fn run(runtime: &Runtime) {
                 &floor,
             );
             let per = |calls: &Calls| {
-                let all = calls.taken.len() + calls.refused.len();
+                let all = calls.taken.clock.len() + calls.refused.clock.len();
                 format!("{} of {all}", calls.waits)
             };
             table.row(
                 [
-                    &format!("{threads} threads, calls that waited: free / stalled"),
+                    &format!("{threads} threads, calls and pauses that slept: free / stalled"),
                     &format!("{} / {}", per(&free), per(&stalled)),
                     &per(&floor),
                     "",
@@ -99,47 +124,54 @@ pub fn run(runtime: &Runtime) {
             );
             table.row(
                 [
-                    &format!("{threads} threads, calls refused with a free writer"),
-                    &free.refused.len().to_string(),
+                    &format!("{threads} threads, refused with a free writer"),
+                    &format!("{} of {}", free.refused.clock.len(), free.taken.clock.len()),
                     "",
                     "",
-                    "0",
+                    "",
                 ],
-                Some(free.refused.is_empty()),
+                None,
             );
         }
     }
 }
 
-fn rows(table: &mut Table, what: &str, ours: &[u32], floor: &Calls) {
-    if ours.is_empty() {
+fn rows(table: &mut Table, what: &str, ours: &Times, floor: &Calls) {
+    if ours.clock.is_empty() {
         return;
     }
-    for (name, share, goal) in [
-        ("p50", 0.5, None),
-        ("p99", 0.99, None),
-        ("p99.9", 0.999, Some(20e3)),
-        ("max", 1.0, Some(5e6)),
+    let floor = &floor.taken;
+    for (of, ours, floor) in [
+        ("", &ours.clock, &floor.clock),
+        (" of processor time", &ours.processor, &floor.processor),
     ] {
-        let (of_ours, of_floor) = (percentile(ours, share), percentile(&floor.taken, share));
-        let goal_text = goal.map(|goal| format!("≤ {}", time(goal))).unwrap_or_default();
-        table.row(
-            [
-                &format!("{what}, {name}"),
-                &time(of_ours),
-                &time(of_floor),
-                &format!("{:.2}", of_ours / of_floor),
-                &goal_text,
-            ],
-            goal.map(|goal| of_ours <= goal),
-        );
+        for (name, share, goal) in [
+            ("p50", 0.5, None),
+            ("p99", 0.99, None),
+            ("p99.9", 0.999, Some(20e3)),
+            ("max", 1.0, Some(5e6)),
+        ] {
+            let (of_ours, of_floor) = (percentile(ours, share), percentile(floor, share));
+            let goal_text = goal.map(|goal| format!("≤ {}", time(goal))).unwrap_or_default();
+            table.row(
+                [
+                    &format!("{what}, {name}{of}"),
+                    &time(of_ours),
+                    &time(of_floor),
+                    &format!("{:.2}", of_ours / of_floor),
+                    &goal_text,
+                ],
+                goal.map(|goal| of_ours <= goal),
+            );
+        }
     }
+    let (ours, floor) = (&ours.clock, &floor.clock);
     let long = |calls: &[u32]| calls.iter().filter(|call| **call > 1_000_000).count();
     table.row(
         [
             &format!("{what}, calls above 1 ms"),
             &format!("{} of {}", long(ours), ours.len()),
-            &format!("{} of {}", long(&floor.taken), floor.taken.len()),
+            &format!("{} of {}", long(floor), floor.len()),
             "",
             "",
         ],
@@ -163,20 +195,16 @@ fn round(runtime: &Runtime, what: What, kind: Kind, threads: usize) -> Calls {
     let calls = match what {
         What::Outcome => {
             let outcomes = world.acme.outcomes();
-            on_threads(threads, |i| {
+            on_threads(what, threads, |i| {
                 let stamp = world.stamp(&unit(i));
-                let begin = Instant::now();
-                let recorded = outcomes.record(&stamp, Outcome::success(true));
-                (begin.elapsed(), recorded)
+                timed(|| outcomes.record(&stamp, Outcome::success(true)))
             })
         }
         What::Trace => {
             let traces = world.acme.traces();
-            on_threads(threads, |i| {
+            on_threads(what, threads, |i| {
                 let trace = world.trace(i);
-                let begin = Instant::now();
-                let recorded = traces.try_record(trace).1;
-                (begin.elapsed(), recorded)
+                timed(|| traces.try_record(trace).1)
             })
         }
     };
@@ -184,19 +212,26 @@ fn round(runtime: &Runtime, what: What, kind: Kind, threads: usize) -> Calls {
     calls
 }
 
+/// What a call takes. That the clocks are looked at is in it, of the floor as well.
+fn timed(call: impl FnOnce() -> Recorded) -> ([Duration; 2], Recorded) {
+    let (begin, before) = (Instant::now(), thread_time());
+    let recorded = call();
+    let processor = thread_time() - before;
+    ([begin.elapsed(), processor], recorded)
+}
+
 /// Calls of about this many nanoseconds.
-fn nothing(threads: usize, length: f64) -> Calls {
-    // What looking at the clock takes is in both.
-    let begin = Instant::now();
+fn nothing(what: What, threads: usize, length: f64) -> Calls {
+    let mut empty = Samples::default();
     for _ in 0..1_000 {
-        black_box(Instant::now());
+        empty.push(timed(|| Recorded::Queued).0[0].as_nanos() as f64);
     }
-    let clock = begin.elapsed().as_nanos() as f64 / 1_000.0;
-    let turns = ((length - clock).max(0.0) / turn()) as usize;
-    on_threads(threads, |_| {
-        let begin = Instant::now();
-        spin(turns);
-        (begin.elapsed(), Recorded::Queued)
+    let turns = ((length - empty.median()).max(0.0) / turn()) as usize;
+    on_threads(what, threads, |_| {
+        timed(|| {
+            spin(turns);
+            Recorded::Queued
+        })
     })
 }
 
@@ -216,27 +251,26 @@ fn turn() -> f64 {
     tries.fold(f64::MAX, f64::min)
 }
 
-fn on_threads(threads: usize, call: impl Fn(usize) -> (Duration, Recorded) + Sync) -> Calls {
+fn on_threads(what: What, threads: usize, call: impl Fn(usize) -> ([Duration; 2], Recorded) + Sync) -> Calls {
+    let (count, rest) = what.load();
     let runtime = tokio::runtime::Handle::try_current().ok();
-    let begin = Instant::now();
     let work = |thread: usize| {
         // As a request's thread is in its runtime.
         let _inside = runtime.as_ref().map(tokio::runtime::Handle::enter);
-        let mut calls = Calls {
-            taken: Vec::with_capacity(CALLS),
-            refused: Vec::with_capacity(CALLS),
-            ..Calls::default()
-        };
+        let mut calls = Calls::default();
+        for times in [&mut calls.taken, &mut calls.refused] {
+            times.clock.reserve(count);
+            times.processor.reserve(count);
+        }
         let before = load::waits();
-        for i in (thread..CALLS).step_by(threads) {
+        for i in (thread..count).step_by(threads) {
             let (took, recorded) = call(i);
-            let took = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
             match recorded {
                 Recorded::Queued => calls.taken.push(took),
                 _ => calls.refused.push(took),
             }
             let pause = Instant::now();
-            while pause.elapsed() < PAUSE {
+            while pause.elapsed() < rest {
                 spin_loop();
             }
         }
@@ -253,6 +287,5 @@ fn on_threads(threads: usize, call: impl Fn(usize) -> (Duration, Recorded) + Syn
             all.add(thread.join().expect("it does not panic"));
         }
     });
-    all.took = begin.elapsed();
     all
 }
