@@ -3,7 +3,8 @@
 //! Every call is timed alone, and the slowest of all counts. So does whatever takes the processor away meanwhile. Two things
 //! tell that apart: the floor, which is the same loop on as many threads around a call of the same length that shares nothing
 //! with anybody; and the processor time of each call, which goes on in the kernel and while a lock is tried for, and not
-//! while another thread has the processor. A call that sleeps for a lock is seen by neither: those are counted.
+//! while another thread has the processor. A call that sleeps for a lock is seen by neither: those are counted. The two are
+//! measured in turns, since to ask for the processor time is a call into the kernel, which takes longer than recording does.
 
 use std::hint::{black_box, spin_loop};
 use std::time::{Duration, Instant};
@@ -18,7 +19,14 @@ use tokio::runtime::Runtime;
 use crate::stores::{Kind, stores};
 use crate::world::{World, unit};
 
-const ROUNDS: usize = 5;
+/// Of each clock.
+const ROUNDS: usize = 4;
+
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Clock,
+    Processor,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum What {
@@ -44,10 +52,12 @@ struct Times {
 }
 
 impl Times {
-    fn push(&mut self, [clock, processor]: [Duration; 2]) {
-        let nanos = |time: Duration| u32::try_from(time.as_nanos()).unwrap_or(u32::MAX);
-        self.clock.push(nanos(clock));
-        self.processor.push(nanos(processor));
+    fn push(&mut self, of: Of, took: Duration) {
+        let nanos = u32::try_from(took.as_nanos()).unwrap_or(u32::MAX);
+        match of {
+            Of::Clock => self.clock.push(nanos),
+            Of::Processor => self.processor.push(nanos),
+        }
     }
 
     fn add(&mut self, other: Self) {
@@ -85,10 +95,12 @@ pub fn run(runtime: &Runtime) {
         for threads in [1, 4] {
             let (mut free, mut stalled, mut floor) = (Calls::default(), Calls::default(), Calls::default());
             for _ in 0..ROUNDS {
-                free.add(round(runtime, what, Kind::Free, threads));
-                let length = percentile(&free.taken.clock, 0.5);
-                floor.add(nothing(what, threads, length));
-                stalled.add(round(runtime, what, Kind::Stalled, threads));
+                for of in [Of::Clock, Of::Processor] {
+                    free.add(round(runtime, what, Kind::Free, threads, of));
+                    let length = percentile(&free.taken.clock, 0.5);
+                    floor.add(nothing(what, threads, length, of));
+                    stalled.add(round(runtime, what, Kind::Stalled, threads, of));
+                }
             }
             rows(
                 &mut table,
@@ -109,7 +121,8 @@ pub fn run(runtime: &Runtime) {
                 &floor,
             );
             let per = |calls: &Calls| {
-                let all = calls.taken.clock.len() + calls.refused.clock.len();
+                let of = |times: &Times| times.clock.len() + times.processor.len();
+                let all = of(&calls.taken) + of(&calls.refused);
                 format!("{} of {all}", calls.waits)
             };
             table.row(
@@ -188,23 +201,23 @@ fn percentile(calls: &[u32], share: f64) -> f64 {
 }
 
 /// Calls from so many threads, into a recorder of its own.
-fn round(runtime: &Runtime, what: What, kind: Kind, threads: usize) -> Calls {
+fn round(runtime: &Runtime, what: What, kind: Kind, threads: usize, of: Of) -> Calls {
     let world = runtime.block_on(World::new(stores(kind)));
     // Its writer is started by the first call, which is a host's first ever.
     let _inside = runtime.enter();
     let calls = match what {
         What::Outcome => {
             let outcomes = world.acme.outcomes();
-            on_threads(what, threads, |i| {
+            on_threads(what, threads, of, |i| {
                 let stamp = world.stamp(&unit(i));
-                timed(|| outcomes.record(&stamp, Outcome::success(true)))
+                timed(of, || outcomes.record(&stamp, Outcome::success(true)))
             })
         }
         What::Trace => {
             let traces = world.acme.traces();
-            on_threads(what, threads, |i| {
+            on_threads(what, threads, of, |i| {
                 let trace = world.trace(i);
-                timed(|| traces.try_record(trace).1)
+                timed(of, || traces.try_record(trace).1)
             })
         }
     };
@@ -212,23 +225,31 @@ fn round(runtime: &Runtime, what: What, kind: Kind, threads: usize) -> Calls {
     calls
 }
 
-/// What a call takes. That the clocks are looked at is in it, of the floor as well.
-fn timed(call: impl FnOnce() -> Recorded) -> ([Duration; 2], Recorded) {
-    let (begin, before) = (Instant::now(), thread_time());
-    let recorded = call();
-    let processor = thread_time() - before;
-    ([begin.elapsed(), processor], recorded)
+/// What a call takes. That the clock is looked at is in it, of the floor as well.
+fn timed(of: Of, call: impl FnOnce() -> Recorded) -> (Duration, Recorded) {
+    match of {
+        Of::Clock => {
+            let begin = Instant::now();
+            let recorded = call();
+            (begin.elapsed(), recorded)
+        }
+        Of::Processor => {
+            let before = thread_time();
+            let recorded = call();
+            (thread_time() - before, recorded)
+        }
+    }
 }
 
 /// Calls of about this many nanoseconds.
-fn nothing(what: What, threads: usize, length: f64) -> Calls {
+fn nothing(what: What, threads: usize, length: f64, of: Of) -> Calls {
     let mut empty = Samples::default();
     for _ in 0..1_000 {
-        empty.push(timed(|| Recorded::Queued).0[0].as_nanos() as f64);
+        empty.push(timed(Of::Clock, || Recorded::Queued).0.as_nanos() as f64);
     }
     let turns = ((length - empty.median()).max(0.0) / turn()) as usize;
-    on_threads(what, threads, |_| {
-        timed(|| {
+    on_threads(what, threads, of, |_| {
+        timed(of, || {
             spin(turns);
             Recorded::Queued
         })
@@ -251,7 +272,12 @@ fn turn() -> f64 {
     tries.fold(f64::MAX, f64::min)
 }
 
-fn on_threads(what: What, threads: usize, call: impl Fn(usize) -> ([Duration; 2], Recorded) + Sync) -> Calls {
+fn on_threads(
+    what: What,
+    threads: usize,
+    of: Of,
+    call: impl Fn(usize) -> (Duration, Recorded) + Sync,
+) -> Calls {
     let (count, rest) = what.load();
     let runtime = tokio::runtime::Handle::try_current().ok();
     let work = |thread: usize| {
@@ -266,8 +292,8 @@ fn on_threads(what: What, threads: usize, call: impl Fn(usize) -> ([Duration; 2]
         for i in (thread..count).step_by(threads) {
             let (took, recorded) = call(i);
             match recorded {
-                Recorded::Queued => calls.taken.push(took),
-                _ => calls.refused.push(took),
+                Recorded::Queued => calls.taken.push(of, took),
+                _ => calls.refused.push(of, took),
             }
             let pause = Instant::now();
             while pause.elapsed() < rest {
