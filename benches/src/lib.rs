@@ -4,6 +4,7 @@
 //! floor take turns within one run, and the median of each is compared.
 
 pub mod gated;
+pub mod load;
 pub mod measure;
 pub mod memory;
 pub mod prompt;

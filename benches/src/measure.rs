@@ -55,7 +55,17 @@ impl Samples {
 /// The processor time that this process has taken so far, all its threads together, in user and kernel mode.
 #[must_use]
 pub fn processor_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    read_clock(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// The processor time that this thread has taken so far, in user and kernel mode.
+#[must_use]
+pub fn thread_time() -> Duration {
+    read_clock(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn read_clock(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
     Duration::new(
         time.tv_sec.unsigned_abs(),
         u32::try_from(time.tv_nsec).unwrap_or(0),
