@@ -135,7 +135,8 @@ impl ExperimentPlan {
         self
     }
 
-    /// How long it runs at most. Default: 7 days.
+    /// How long it runs at most: what has no winner by then is inconclusive. One with a winner waits to be completed. Default:
+    /// 7 days.
     pub fn max_duration(mut self, duration: Duration) -> Self {
         self.rules.max_duration = duration;
         self

@@ -137,7 +137,7 @@ pub struct Holdout {
 pub struct Rules {
     /// Outcomes that each variant needs before anything is decided.
     pub min_sample: u64,
-    /// How long it runs at most; what has no winner by then is inconclusive.
+    /// How long it runs at most; what has no winner by then is inconclusive. One with a winner waits to be completed.
     pub max_duration: Duration,
     /// Whether the winner is promoted as soon as there is one.
     pub auto_complete: bool,

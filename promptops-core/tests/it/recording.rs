@@ -243,6 +243,10 @@ async fn what_is_out_of_range_is_invalid_and_everything_ends_as_one_count() {
         (0..65).fold(world.trace(), |trace, n| trace.tag(format!("tag {n}"))),
         world.trace().inputs(&json!(["no", "map"])),
         world.trace().error(long.clone(), "no"),
+        world.trace().at(world.clock_now() + chrono::TimeDelta::days(2)),
+        world
+            .trace()
+            .id("6f1c2a34-9d0e-4b5f-8a7c-2b1d3e4f5a6b".parse().unwrap()),
         world
             .trace()
             .inputs(&json!({"deep": (0..120).fold(json!(1), |inner, _| json!([inner]))})),

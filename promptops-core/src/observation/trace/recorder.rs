@@ -14,7 +14,7 @@ use super::record::{Annotation, AnnotationEntry, TraceEntry};
 use super::redact::Redact;
 use super::settings::TraceSettings;
 use super::store::{TraceStore, TraceVerdict};
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{Clock, IdSource, Spawn, TenantId, Timestamp, TraceId};
 use crate::observation::metrics::MetricsStore;
 use crate::observation::recording::{Pipeline, Recorded, RecordingStats, Sink, Verdict};
@@ -23,6 +23,9 @@ use crate::observation::recording::{Pipeline, Recorded, RecordingStats, Sink, Ve
 const PRUNE_AT_ONCE: usize = 1_000;
 /// Most removals in a row, before what is recorded has its turn.
 const PRUNES_IN_A_ROW: usize = 50;
+
+/// How far ahead of this process another's clock may be.
+const MOST_AHEAD: chrono::TimeDelta = chrono::TimeDelta::days(1);
 
 /// Records traces of all tenants. One for a process; shared by all handles.
 #[derive(Clone)]
@@ -52,6 +55,13 @@ enum Waiting {
     },
     /// It was written by a try that failed with something else.
     Settled(Verdict),
+}
+
+fn from_the_future(id: TraceId, at: Timestamp) -> Error {
+    invalid(format!(
+        "the trace {id} of {at} began more than a day from now; ids of traces begin with their time: take one that was handed \
+         out, or none"
+    ))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -86,9 +96,13 @@ impl TraceRecorder {
     }
 
     fn entry(&self, tenant: &TenantId, trace: Trace) -> (TraceId, Result<TraceEntry>) {
-        let at = trace.began(self.clock.now());
+        let now = self.clock.now();
+        let at = trace.began(now);
         let id = trace.id.unwrap_or_else(|| self.ids.trace_id(at));
         let is_kept = self.keeps(&trace, id);
+        if id.at().max(at) > now + MOST_AHEAD {
+            return (id, Err(from_the_future(id, at)));
+        }
         let entry = trace.into_record(id, at, &self.settings).map(|trace| TraceEntry {
             tenant: tenant.clone(),
             trace,
