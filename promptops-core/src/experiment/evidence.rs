@@ -229,7 +229,7 @@ impl<'a> Evidence<'a> {
         let epochs = self.epochs.iter().filter_map(|epoch| {
             let of = |variant| {
                 tallies
-                    .first_outcomes(epoch.number, variant)
+                    .get(epoch.number, variant)
                     .map(|tally| harmed_of(tally, guardrail))
             };
             let test = epoch.harm.get(place)?;
