@@ -271,7 +271,7 @@ fn units_that_come_back_because_they_fared_well_make_no_winner_of_an_equal() {
     let log: Vec<OutcomeEntry> = log.iter().copied().chain(back).collect();
     let tallies = counted(&log);
     assert_eq!(tallies.of(0).contaminated, 600);
-    assert_eq!((tallies.of(0).outcomes, tallies.of(1).outcomes), (1_400, 2_000));
+    assert_eq!((tallies.of(0).outcomes, tallies.of(1).outcomes), (2_000, 2_000));
     let decision = decide(&experiment, &tallies, now(&experiment));
     assert!(matches!(decision, Decision::Continue { .. }), "{decision}");
     let evidence = Evidence::new(&experiment);
