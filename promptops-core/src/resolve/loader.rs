@@ -133,9 +133,12 @@ impl Loader {
     async fn experiment(&self, tenant: &TenantId, reference: &Reference) -> Result<Option<Experiment>> {
         match (&self.experiments, &reference.selector) {
             (Some((experiments, _)), Selector::Environment(environment)) => {
-                experiments
-                    .open_experiment(tenant, &reference.prompt, environment)
-                    .await
+                let found = experiments.open_experiment(tenant, &reference.prompt, environment);
+                match found.await {
+                    // What this release cannot read is no reason to be without what is live.
+                    Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+                    found => found,
+                }
             }
             _ => Ok(None),
         }
