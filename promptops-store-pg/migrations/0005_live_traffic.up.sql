@@ -132,8 +132,8 @@ CREATE TRIGGER outcome_delete BEFORE DELETE OR TRUNCATE ON promptops.outcome FOR
 EXECUTE FUNCTION promptops.refuse('outcomes are only added to');
 
 -- Functions for what goes by indexes whatever the tables held when it was planned, as in schema 4, and is not compiled,
--- which takes longer than running it. What is looked up row by row is behind OFFSET 0, so that no plan goes through all
--- rows of a tenant instead. Most are called after the tenant was entered, in a transaction that has its lock
+-- which takes longer than running it. What is looked up row by row is in a loop or behind OFFSET 0, so that no plan goes
+-- through all rows of a tenant instead. Most are called after the tenant was entered, in a transaction that has its lock
 -- timeout.
 
 -- Locks counts in the order in which they are given, which is the same for everybody: nobody can change or remove them
@@ -141,7 +141,7 @@ EXECUTE FUNCTION promptops.refuse('outcomes are only added to');
 CREATE FUNCTION promptops.locked_rollups(
     in_tenant bigint, in_prompts text[], in_resolutions text[], in_starts bigint[], in_closure_hashes bytea[],
     in_environments text[], in_versions bigint[], in_experiments text[], in_variants text[], in_is_made boolean,
-    OUT place bigint, OUT metrics text
+    OUT place integer, OUT metrics text
 ) RETURNS SETOF record
 LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
 BEGIN
@@ -154,17 +154,18 @@ BEGIN
                 in_environments, in_versions, in_experiments, in_variants) k
             ON CONFLICT ON CONSTRAINT rollup_pkey DO UPDATE SET metrics = excluded.metrics WHERE false;
     END IF;
-    RETURN QUERY SELECT k.place, r.metrics
-        FROM unnest(in_prompts, in_resolutions, in_starts, in_closure_hashes, in_environments, in_versions,
-            in_experiments, in_variants) WITH ORDINALITY
-            k (prompt, resolution, start, closure_hash, environment, version, experiment, variant, place),
-        LATERAL (
-            SELECT r.metrics FROM promptops.rollup r
-            WHERE r.tenant = in_tenant AND r.prompt = k.prompt AND r.resolution = k.resolution AND r.start = k.start
-                AND r.closure_hash = k.closure_hash AND r.environment = k.environment AND r.version = k.version
-                AND r.experiment = k.experiment AND r.variant = k.variant
-            FOR NO KEY UPDATE OFFSET 0
-        ) r;
+    FOR i IN 1 .. cardinality(in_prompts) LOOP
+        SELECT r.metrics INTO metrics FROM promptops.rollup r
+            WHERE r.tenant = in_tenant AND r.prompt = in_prompts[i] AND r.resolution = in_resolutions[i]
+                AND r.start = in_starts[i] AND r.closure_hash = in_closure_hashes[i]
+                AND r.environment = in_environments[i] AND r.version = in_versions[i]
+                AND r.experiment = in_experiments[i] AND r.variant = in_variants[i]
+            FOR NO KEY UPDATE;
+        IF FOUND THEN
+            place := i;
+            RETURN NEXT;
+        END IF;
+    END LOOP;
 END
 $$;
 
@@ -208,12 +209,17 @@ $$;
 CREATE FUNCTION promptops.locked_traces(in_tenant bigint, in_ids uuid[], OUT record text, OUT has_inputs boolean)
 RETURNS SETOF record
 LANGUAGE plpgsql SET jit TO off SET enable_seqscan TO off AS $$
+DECLARE
+    here uuid;
 BEGIN
     PERFORM promptops.need_read_committed();
-    RETURN QUERY SELECT t.record, t.has_inputs FROM unnest(in_ids) i (id), LATERAL (
-        SELECT t.record, t.has_inputs FROM promptops.trace t WHERE t.tenant = in_tenant AND t.id = i.id
-        FOR NO KEY UPDATE OFFSET 0
-    ) t;
+    FOREACH here IN ARRAY in_ids LOOP
+        SELECT t.record, t.has_inputs INTO record, has_inputs FROM promptops.trace t
+            WHERE t.tenant = in_tenant AND t.id = here FOR NO KEY UPDATE;
+        IF FOUND THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
 END
 $$;
 

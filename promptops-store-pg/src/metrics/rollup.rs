@@ -92,7 +92,7 @@ async fn change<T>(
     let rows = tx
         .rows(LOCK, |query| columns.bind(query, tenant).bind(is_made))
         .await?;
-    let mut found: BTreeMap<i64, Metrics> = BTreeMap::new();
+    let mut found: BTreeMap<i32, Metrics> = BTreeMap::new();
     for row in &rows {
         found.insert(row.try_get(0)?, from_json("counts", row.try_get(1)?)?);
     }

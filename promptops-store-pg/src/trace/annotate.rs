@@ -79,7 +79,9 @@ async fn locked(
     tenant: i64,
     entries: &Entries<'_>,
 ) -> error::Result<BTreeMap<TraceId, TraceRecord>> {
-    let ids: Vec<String> = entries.iter().map(|(_, entry)| entry.trace.to_string()).collect();
+    // In order, so that nobody waits in a circle.
+    let ids: BTreeSet<TraceId> = entries.iter().map(|(_, entry)| entry.trace).collect();
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     let rows = tx.rows(LOCK, |query| query.bind(tenant).bind(&ids)).await?;
     rows.iter()
         .map(|row| {
