@@ -1,6 +1,6 @@
 //! What is said of traces later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use promptops_core::Result;
 use promptops_core::base::{TenantId, TraceId};
