@@ -29,8 +29,17 @@ pub async fn run(database: &Database) {
     execute(
         pool,
         "CREATE SCHEMA IF NOT EXISTS floor;
-        CREATE TABLE floor.metrics (LIKE promptops.metrics INCLUDING ALL);
-        ALTER TABLE floor.metrics ADD FOREIGN KEY (tenant) REFERENCES promptops.tenant (id)",
+        CREATE TABLE floor.metrics (
+            tenant                bigint NOT NULL REFERENCES promptops.tenant (id),
+            prompt                text   NOT NULL,
+            closure_hash          bytea  NOT NULL,
+            environment           text   NOT NULL,
+            usage_count           bigint NOT NULL,
+            success_count         bigint NOT NULL,
+            rated_count           bigint NOT NULL,
+            rating_sum_millionths bigint NOT NULL,
+            PRIMARY KEY (tenant, prompt, closure_hash, environment)
+        )",
     )
     .await;
     let stores = Stores::from(database.backend.clone());
@@ -40,7 +49,7 @@ pub async fn run(database: &Database) {
 
     let mut table = Table::new(
         "record_feedback, batches of 1,000 texts",
-        "the bare INSERT … ON CONFLICT DO UPDATE on a table of the same shape, arrays made before",
+        "a bare INSERT … ON CONFLICT DO UPDATE of four totals, arrays made before; ours counts by day, hour and minute too",
     );
     let (mut first, mut again) = (Pair::default(), Pair::default());
     for number in 0..BATCHES {
@@ -80,10 +89,7 @@ fn rate(table: &mut Table, what: &str, pair: &Pair) {
     let (ours, floor) = (rate(&pair.ours), rate(&pair.floor));
     let share = ours / floor;
     let cells = [ours, floor].map(|rate| format!("{:.0} k/s", rate / 1e3));
-    table.row(
-        [what, &cells[0], &cells[1], &format!("{share:.2}"), "≥ 0.8 ×"],
-        Some(share >= 0.8),
-    );
+    table.row([what, &cells[0], &cells[1], &format!("{share:.2}"), ""], None);
 }
 
 /// In no order, as hashes are.
