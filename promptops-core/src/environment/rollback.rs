@@ -14,7 +14,7 @@ use super::store::PointerMove;
 use crate::base::audit::{AuditAction, check_reason};
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{Actor, EnvironmentName, Operation, PageRequest, PromptName, Role, VersionNumber};
-use crate::prompt::{Lookup, Reference, Status, Version};
+use crate::prompt::{Reference, Status, Version, find_version};
 
 /// A rollback about to be made; await it.
 #[must_use = "a rollback does nothing until it is awaited"]
@@ -202,19 +202,7 @@ impl Environments {
 
     async fn version(&self, prompt: &PromptName, number: VersionNumber) -> Result<Arc<Version>> {
         let reference = Reference::version(prompt.clone(), number);
-        let lookups = self
-            .governance
-            .prompts
-            .find(&self.tenant, std::slice::from_ref(&reference))
-            .await?;
-        match lookups.into_iter().next() {
-            Some(Lookup::Found(found)) => Ok(found.version),
-            Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, &reference)),
-            None => Err(Error::new(
-                ErrorKind::Backend,
-                "the store answered nothing where a version was asked for",
-            )),
-        }
+        find_version(self.governance.prompts.as_ref(), &self.tenant, &reference).await
     }
 
     /// All moves of a pointer, oldest first.

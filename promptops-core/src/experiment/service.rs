@@ -20,7 +20,7 @@ use crate::base::{
     Actor, Event, ExperimentId, IdSource, Operation, Page, PageRequest, TenantId, VersionNumber,
 };
 use crate::environment::{Decided, Environments, Governance, PointerMove};
-use crate::prompt::{Lookup, Reference, Version};
+use crate::prompt::{Reference, Version, find_version};
 
 /// What experiments work with.
 #[derive(Clone)]
@@ -411,18 +411,7 @@ impl Experiments {
     }
 
     pub(super) async fn find(&self, reference: &Reference) -> Result<Arc<Version>> {
-        let prompts = &self.with.governance.prompts;
-        let found = prompts
-            .find(&self.tenant, std::slice::from_ref(reference))
-            .await?;
-        match found.into_iter().next() {
-            Some(Lookup::Found(found)) => Ok(found.version),
-            Some(Lookup::Missing(missing)) => Err(missing.error(&self.tenant, reference)),
-            None => Err(Error::new(
-                ErrorKind::Backend,
-                "the store answered nothing where a version was asked for",
-            )),
-        }
+        find_version(self.with.governance.prompts.as_ref(), &self.tenant, reference).await
     }
 }
 
