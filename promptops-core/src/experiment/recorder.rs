@@ -19,8 +19,10 @@ use crate::observation::{Assignment, Stamp};
 
 /// Most experiments of which the record is kept at hand; more are forgotten all at once, and read again.
 const MOST_KNOWN: usize = 1_024;
-/// Most variants of which losses wait to be told to the store; losses of more are in the recorder's counts alone.
-const MOST_LOSSES: usize = 4_096;
+/// Most experiments of which losses wait to be told to the store, and most epochs and variants of each; losses of more are
+/// in the recorder's counts alone.
+const MOST_LOSING: usize = 1_024;
+const MOST_LOSSES: usize = 64;
 
 type Key = (TenantId, ExperimentId);
 /// How many outcomes of each epoch and variant.
@@ -235,12 +237,13 @@ impl Writing {
 
     fn lose(&self, reported: &Reported) {
         let mut losses = lock(&self.losses);
-        let room = losses.values().map(HashMap::len).sum::<usize>() < MOST_LOSSES;
+        let room = losses.len() < MOST_LOSING;
         let of = match losses.entry(reported.key()) {
             Entry::Occupied(of) => of.into_mut(),
             Entry::Vacant(of) if room => of.insert(HashMap::new()),
             Entry::Vacant(_) => return,
         };
+        let room = of.len() < MOST_LOSSES;
         match of.entry((reported.assignment.epoch, reported.assignment.variant.clone())) {
             Entry::Occupied(mut count) => *count.get_mut() += 1,
             Entry::Vacant(count) if room => {
