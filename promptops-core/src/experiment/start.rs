@@ -65,11 +65,7 @@ impl<'a> Start<'a> {
         let live = Reference::environment(plan.prompt.clone(), plan.environment.clone());
         let control = experiments.find(&live).await?;
         // What is live there may be inherited, which an experiment cannot be on.
-        let control = environments
-            .case(&control, &plan.environment, actor)
-            .await
-            .map(|case| (control, case))?;
-        let (control, now) = control;
+        let now = environments.case(&control, &plan.environment, actor).await?;
         if now.revision == 0 {
             return Err(Error::new(
                 ErrorKind::NotFound,

@@ -9,9 +9,9 @@ use super::shelf::Shelf;
 use super::sources::Sources;
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{Clock, PromptName, TenantId};
-use crate::experiment::{Experiment, ExperimentStore, Watch};
+use crate::experiment::{Experiment, ExperimentStore, Variant, Watch};
 use crate::observation::Stamp;
-use crate::prompt::{Content, Lookup, Reference, Selector, Status, Store};
+use crate::prompt::{Content, Lookup, Reference, Selector, Status, Store, Version};
 use crate::render::{Closure, ClosureRoot, Compiler};
 
 /// When the clock's origin is on the cache's scale of milliseconds. What a snapshot brings was confirmed before, some
@@ -154,42 +154,69 @@ impl Loader {
         shelf: &Mutex<Shelf>,
         depends_on: &mut Vec<(TenantId, PromptName)>,
     ) -> Result<Option<Box<[Arc<Shared>]>>> {
-        let references: Vec<Reference> = experiment
+        // The control is what is live, and so are the variants that serve its text.
+        let Some(of_live) = live
+            .sources
+            .as_ref()
+            .filter(|of| is_served(experiment.control(), of))
+        else {
+            return Ok(None);
+        };
+        let others: Vec<(usize, &Variant)> = experiment
             .variants
             .iter()
-            .map(|variant| Reference::version(experiment.prompt.clone(), variant.version))
+            .enumerate()
+            .filter(|(_, variant)| !is_served(variant, of_live))
             .collect();
+        let references: Vec<Reference> = others
+            .iter()
+            .map(|(_, variant)| Reference::version(experiment.prompt.clone(), variant.version))
+            .collect();
+        let mut arms = vec![Arc::clone(live); experiment.variants.len()];
+        if others.is_empty() {
+            return Ok(Some(arms.into()));
+        }
         let Some(found) = unless_gone(self.store.find(tenant, &references).await)? else {
             return Ok(None);
         };
-        let mut arms = Vec::with_capacity(references.len());
-        let mut is_changed = found.len() != references.len();
-        for (lookup, variant) in found.into_iter().zip(&experiment.variants) {
-            let Lookup::Found(found) = lookup else {
-                is_changed = true;
-                continue;
+        let mut is_changed = found.len() != others.len();
+        // All of them, whatever becomes of one: what each depends on must be known.
+        for (lookup, (place, variant)) in found.into_iter().zip(others) {
+            let arm = match lookup {
+                Lookup::Found(found) => {
+                    let of = (variant, found.version);
+                    self.arm(tenant, of, shelf, depends_on).await?
+                }
+                Lookup::Missing(_) => None,
             };
-            if found.version.hash != variant.content_hash || found.version.status == Status::Archived {
-                is_changed = true;
-                continue;
-            }
-            let closure = self.compiler.closure(tenant, found.version.as_ref()).await;
-            let Some(closure) = unless_gone(closure)? else {
-                is_changed = true;
-                continue;
-            };
-            let sources = Sources::new(found.version, &closure);
-            depends_on.extend(sources.depends_on(tenant));
-            if closure.hash == variant.closure_hash {
-                arms.extend(unless_gone(self.shared(tenant, sources, shelf, |_| Ok(closure)))?);
-            } else {
-                is_changed = true;
+            match arm {
+                Some(arm) => arms[place] = arm,
+                None => is_changed = true,
             }
         }
-        // The control is what is live.
-        let is_live = arms.first().is_some_and(|control| Arc::ptr_eq(control, live));
-        is_changed |= arms.len() != references.len();
-        Ok((!is_changed && is_live).then(|| arms.into()))
+        Ok((!is_changed).then(|| arms.into()))
+    }
+
+    /// What one variant serves by this version, if it is what it was.
+    async fn arm(
+        &self,
+        tenant: &TenantId,
+        (variant, version): (&Variant, Arc<Version>),
+        shelf: &Mutex<Shelf>,
+        depends_on: &mut Vec<(TenantId, PromptName)>,
+    ) -> Result<Option<Arc<Shared>>> {
+        if version.hash != variant.content_hash || version.status == Status::Archived {
+            return Ok(None);
+        }
+        let Some(closure) = unless_gone(self.compiler.closure(tenant, version.as_ref()).await)? else {
+            return Ok(None);
+        };
+        let sources = Sources::new(version, &closure);
+        depends_on.extend(sources.depends_on(tenant));
+        if closure.hash != variant.closure_hash {
+            return Ok(None);
+        }
+        unless_gone(self.shared(tenant, sources, shelf, |_| Ok(closure)))
     }
 
     /// The compiled prompt of these sources: the one that other keys use already, or a new one.
@@ -235,6 +262,11 @@ impl Loader {
         entry.failed(cause, 0);
         Ok(entry)
     }
+}
+
+/// Whether these sources are what a variant serves.
+fn is_served(variant: &Variant, of: &Sources) -> bool {
+    variant.version == of.version.number && variant.closure_hash == of.closure_hash
 }
 
 /// What was looked up for a variant; `None` when the error is about the variant's text, such as a snippet that is no
