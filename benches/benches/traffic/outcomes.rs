@@ -14,7 +14,7 @@ use crate::world::World;
 const ROUNDS: usize = 5;
 const UNITS: usize = 1_000_000 / ROUNDS;
 /// Rows of a commit of the floor: what the recorder takes at most.
-const BATCH: usize = 8_192;
+const BATCH: usize = 16_384;
 
 pub async fn run() {
     sqlite().await;
@@ -82,7 +82,7 @@ async fn sqlite() {
         &world,
         &intake,
         "SQLite",
-        "bare rusqlite: the same rows of the same table in batches of 8,192, sorted; no tallies",
+        "bare rusqlite: the same rows of the same table in batches of 16,384, sorted; no tallies",
         200_000.0,
     );
 }
@@ -136,7 +136,7 @@ async fn postgres() {
         &world,
         &intake,
         "PostgreSQL",
-        "bare sqlx: the same rows by UNNEST in batches of 8,192, sorted; no tallies",
+        "bare sqlx: the same rows by UNNEST in batches of 16,384, sorted; no tallies",
         80_000.0,
     );
 }

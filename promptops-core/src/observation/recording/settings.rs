@@ -15,7 +15,7 @@ pub struct RecordingSettings {
     /// So many waiting bytes are written without waiting for more; and a batch holds no more bytes than these, unless a
     /// single item does. Default 8 MiB, range 1 ..= `max_bytes`.
     pub batch_bytes: usize,
-    /// Most items in one batch, for working off a backlog. Default 8,192, range `batch` ..= `capacity`.
+    /// Most items in one batch, for working off a backlog. Default 16,384, range `batch` ..= `capacity`.
     pub max_batch: usize,
     /// How long an item waits at most for others to be written with it. Default 100 ms, range 1 ms ..= 1 min.
     pub interval: Duration,
@@ -35,7 +35,7 @@ impl Default for RecordingSettings {
             max_bytes: 64 << 20,
             batch: 512,
             batch_bytes: 8 << 20,
-            max_batch: 8_192,
+            max_batch: 16_384,
             interval: Duration::from_millis(100),
             retry_for: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::record::{Annotation, Omitted, TraceError, TraceRecord, TraceScore, value_bytes};
+use super::record::{Annotation, Omitted, TraceError, TraceRecord, TraceScore, text_len};
 use super::settings::{Content, TraceSettings};
 use crate::base::audit::check_text;
 use crate::base::error::{Result, invalid};
@@ -232,7 +232,7 @@ impl Trace {
             )));
         }
         let said = self.annotate.checked()?;
-        let bytes = self.inputs.as_ref().map_or(0, value_bytes) + self.output.as_ref().map_or(0, String::len);
+        let bytes = self.inputs.as_ref().map_or(0, text_len) + self.output.as_ref().map_or(0, String::len);
         let omitted = match settings.content {
             Content::Omitted if bytes > 0 => Some(Omitted::BySetting),
             Content::Kept if bytes > settings.max_content_bytes => Some(Omitted::TooLarge),

@@ -26,7 +26,7 @@ pub struct TraceSettings {
     pub recording: RecordingSettings,
     /// Whether inputs and outputs are kept. Default: they are.
     pub content: Content,
-    /// Most bytes of inputs and output together, by estimate; of a larger trace neither is kept. Default 256 KiB.
+    /// Most bytes of the texts and keys of inputs and output together; of a larger trace neither is kept. Default 256 KiB.
     pub max_content_bytes: usize,
     /// Share of traces that are kept, 0.0 ..= 1.0; all are counted. Whole sessions are kept or not, where traces name one.
     /// What is no number counts as 1. Default 1.
