@@ -58,6 +58,7 @@ pub mod base;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod curation;
+pub mod deployment;
 pub mod environment;
 pub mod evaluation;
 pub mod experiment;

@@ -84,11 +84,15 @@ pub enum Operation {
     Evaluate,
     /// Start experiments, pause and resume them, split their traffic otherwise, and end them.
     Experiment,
+    /// Propose deployments and have candidates replayed.
+    Propose,
+    /// Approve and ship deployments, reject, hold and roll them back.
+    Deploy,
 }
 
 impl Operation {
     /// All operations.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Author,
         Self::Promote,
         Self::Rollback,
@@ -100,6 +104,8 @@ impl Operation {
         Self::SaveDataset,
         Self::Evaluate,
         Self::Experiment,
+        Self::Propose,
+        Self::Deploy,
     ];
 
     /// The operation in words, as errors name it.
@@ -117,6 +123,8 @@ impl Operation {
             Self::SaveDataset => "save datasets",
             Self::Evaluate => "evaluate",
             Self::Experiment => "run experiments",
+            Self::Propose => "propose deployments",
+            Self::Deploy => "decide on deployments",
         }
     }
 
@@ -136,6 +144,7 @@ impl Operation {
                         | Self::SaveDataset
                         | Self::Evaluate
                         | Self::Experiment
+                        | Self::Propose
                 )
             }
         }
@@ -265,6 +274,8 @@ mod tests {
                 "save datasets: owner member system",
                 "evaluate: owner member system",
                 "run experiments: owner member system",
+                "propose deployments: owner member system",
+                "decide on deployments: owner",
             ]
         );
     }

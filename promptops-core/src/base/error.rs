@@ -21,6 +21,10 @@ pub enum ErrorKind {
     Conflict,
     /// The change is not possible from the present state.
     IllegalTransition,
+    /// What a deployment was compared with is not what is live any more.
+    StaleBase,
+    /// What was to be rolled back is not live any more.
+    NotLive,
     /// The actor's role does not allow it.
     Forbidden,
     /// The environment's policy is not met. See [`Error::unmet`].
@@ -54,6 +58,8 @@ impl ErrorKind {
             Self::AlreadyExists => "already exists",
             Self::Conflict => "conflict",
             Self::IllegalTransition => "illegal transition",
+            Self::StaleBase => "stale base",
+            Self::NotLive => "not live",
             Self::Forbidden => "forbidden",
             Self::Refused => "refused",
             Self::Invalid => "invalid",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use serde::{Deserialize, Serialize};
 
 use super::hash::ClosureHash;
-use super::id::{EnvironmentName, PromptName, TenantId, VersionNumber};
+use super::id::{DeploymentId, EnvironmentName, PromptName, TenantId, VersionNumber};
 
 /// Something that whoever keeps what it has read must hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,17 @@ pub enum Change {
         prompt: PromptName,
         /// The environment.
         environment: EnvironmentName,
+    },
+    /// A deployment was proposed, or changed its state.
+    DeploymentChanged {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The prompt.
+        prompt: PromptName,
+        /// The environment.
+        environment: EnvironmentName,
+        /// The state it is in now: the text form of a [`State`](crate::deployment::State). `regressed` is an alert.
+        state: String,
     },
     /// The tenant inherits from another parent now.
     ParentChanged,

@@ -30,6 +30,7 @@
 //! [`DatasetHasher`](crate::evaluation::DatasetHasher), `promptops.entry` at
 //! [`MissingIds`](crate::evaluation::MissingIds), `promptops.split` at [`Split`](crate::evaluation::Split),
 //! `promptops.scorers` at [`EvaluatorRecord`](crate::evaluation::run::EvaluatorRecord::scorers_hash),
+//! `promptops.document` at [`Document`](crate::deployment::Document),
 //! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
 //! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
 //! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
@@ -120,6 +121,11 @@ hash_type! {
 hash_type! {
     /// The identity of a version of a dataset: of its entries, in their order.
     DatasetHash
+}
+
+hash_type! {
+    /// The identity of a document that is kept as it was made: of its JSON text.
+    DocumentHash
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

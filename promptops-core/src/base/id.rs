@@ -143,6 +143,17 @@ name_type! {
 }
 
 name_type! {
+    /// The id of a deployment: 1 to 200 bytes of ASCII letters, digits and `. _ - :`.
+    DeploymentId, check_deployment
+}
+
+name_type! {
+    /// What tells a command from another of the same kind, so that it can be sent twice and is done once: 1 to 200 bytes of
+    /// ASCII letters, digits and `. _ - :`, unique for the tenant.
+    CommandKey, check_command
+}
+
+name_type! {
     /// What a score is called, after the scorer for example: 1 to 200 bytes, no control characters.
     ScoreName, check_score
 }
@@ -219,6 +230,14 @@ fn check_run(text: &str) -> Result<()> {
 
 fn check_experiment(text: &str) -> Result<()> {
     check_id("the experiment's id", text)
+}
+
+fn check_deployment(text: &str) -> Result<()> {
+    check_id("the deployment's id", text)
+}
+
+fn check_command(text: &str) -> Result<()> {
+    check_id("the command's key", text)
 }
 
 fn check_variant(text: &str) -> Result<()> {

@@ -19,10 +19,10 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Location, Result, Unmet};
 pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
-pub use hash::{ClosureHash, ContentHash, DatasetHash};
+pub use hash::{ClosureHash, ContentHash, DatasetHash, DocumentHash};
 pub use id::{
-    DatasetName, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag, TenantId, VariantName,
-    VersionNumber,
+    CommandKey, DatasetName, DeploymentId, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag,
+    TenantId, VariantName, VersionNumber,
 };
 pub use ids::{IdSource, SequentialIds, TimeOrderedIds, TraceId};
 pub use page::{Page, PageRequest};

@@ -43,7 +43,7 @@ pub struct Condition {
     pub met: bool,
 }
 
-pub(super) fn condition(
+pub(crate) fn condition(
     name: &str,
     met: bool,
     found: impl Into<String>,

@@ -15,6 +15,7 @@ mod store;
 
 pub use approval::Approval;
 pub use evaluation_gate::{AgainstLive, EvaluationFacts, EvaluationGate};
+pub(crate) use gate::condition;
 pub use gate::{Condition, Facts, check_policy};
 pub use history::{HistoryRecord, MoveKind, Waiver, predecessors, standing};
 pub use pointer::Pointer;
@@ -22,5 +23,6 @@ pub use policy::{Policy, PolicyRecord, QualityGate};
 pub use promotion::Promotion;
 pub(crate) use promotion::{Decided, set_aside};
 pub use rollback::Rollback;
+pub(crate) use service::Case;
 pub use service::{Environments, Governance};
 pub use store::{ApprovalEntry, EnvironmentStore, PointerMove, PolicyChange, Slots, SourceGuard};

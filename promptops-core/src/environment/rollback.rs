@@ -61,6 +61,13 @@ impl<'a> Rollback<'a> {
     }
 
     async fn run(self) -> Result<Pointer> {
+        let environments = self.environments;
+        let change = self.decide().await?;
+        environments.commit(change).await
+    }
+
+    /// Decides, and commits nothing: for who makes the move in a commit of their own.
+    pub(crate) async fn decide(self) -> Result<PointerMove> {
         let Self {
             environments,
             prompt,
@@ -137,25 +144,23 @@ impl<'a> Rollback<'a> {
             "reason": reason,
         });
         let audit = environments.audit(actor, AuditAction::Rollback, slot(&prompt, &environment), &detail);
-        environments
-            .commit(PointerMove {
-                tenant: tenant.clone(),
-                prompt,
-                environment,
-                kind: MoveKind::Rollback,
-                to,
-                hash: version.hash,
-                closure_hash: closure.hash,
-                expected_revision: live.revision,
-                policy_revision: slots.policy_revision,
-                source: None,
-                actor: actor.clone(),
-                reason,
-                waiver: None,
-                at: audit.at,
-                audit,
-            })
-            .await
+        Ok(PointerMove {
+            tenant: tenant.clone(),
+            prompt,
+            environment,
+            kind: MoveKind::Rollback,
+            to,
+            hash: version.hash,
+            closure_hash: closure.hash,
+            expected_revision: live.revision,
+            policy_revision: slots.policy_revision,
+            source: None,
+            actor: actor.clone(),
+            reason,
+            waiver: None,
+            at: audit.at,
+            audit,
+        })
     }
 }
 

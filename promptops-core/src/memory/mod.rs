@@ -3,6 +3,7 @@
 mod audit;
 mod completion;
 mod dataset;
+mod deployment;
 mod environment;
 mod evaluation;
 mod experiment;
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use self::audit::Log;
 use self::completion::Completions;
 use self::dataset::Datasets;
+use self::deployment::Deployments;
 use self::environment::Environments;
 use self::evaluation::Evaluations;
 use self::experiment::Experiments;
@@ -86,6 +88,7 @@ struct Tenant {
     datasets: Datasets,
     evaluations: Evaluations,
     experiments: Experiments,
+    deployments: Deployments,
     completions: Completions,
     log: Log,
 }

@@ -58,10 +58,16 @@ pub enum AuditAction {
     ReweightExperiment,
     /// An experiment was ended.
     CompleteExperiment,
+    /// A deployment was proposed.
+    ProposeDeployment,
+    /// A deployment changed its state.
+    ChangeDeployment,
+    /// A slot was held against automation, or released.
+    HoldSlot,
 }
 
 impl AuditAction {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 22] = [
         Self::SaveVersion,
         Self::SetStatus,
         Self::SetTags,
@@ -81,6 +87,9 @@ impl AuditAction {
         Self::ResumeExperiment,
         Self::ReweightExperiment,
         Self::CompleteExperiment,
+        Self::ProposeDeployment,
+        Self::ChangeDeployment,
+        Self::HoldSlot,
     ];
 
     /// The stable text form, as stored and hashed.
@@ -106,6 +115,9 @@ impl AuditAction {
             Self::ResumeExperiment => "resume_experiment",
             Self::ReweightExperiment => "reweight_experiment",
             Self::CompleteExperiment => "complete_experiment",
+            Self::ProposeDeployment => "propose_deployment",
+            Self::ChangeDeployment => "change_deployment",
+            Self::HoldSlot => "hold_slot",
         }
     }
 }
