@@ -1,5 +1,6 @@
 //! What the cases are written with.
 
+mod deployment;
 mod evaluation;
 mod experiment;
 mod trace;
@@ -29,6 +30,7 @@ use crate::prompt::{
     StatusChange, TagsChange, Version, VersionFilter, closure_hash,
 };
 
+pub(super) use self::deployment::*;
 pub(super) use self::evaluation::*;
 pub(super) use self::experiment::*;
 pub(super) use self::trace::*;
@@ -571,16 +573,18 @@ impl Desk {
         }
         text.push_str(&self.evaluated().await);
         text.push_str(&self.experimented().await);
+        text.push_str(&self.deployed().await);
         text.push_str(&self.observed().await);
         let mut note = |what: &dyn Debug| text.push_str(&format!("{what:#?}\n"));
         note(&self.audit().await);
         text
     }
 
-    /// A bit of everything, with what changes nothing and what fails in between: 28 changes.
+    /// A bit of everything, with what changes nothing and what fails in between: 37 changes.
     pub async fn work(&self) {
         let stores = &self.stores;
         self.experiment_with_all().await;
+        self.deploy().await;
         self.observe().await;
         self.save_active("safety", "be kind").await;
         self.save_draft("triage", "one").await;

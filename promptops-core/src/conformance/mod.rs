@@ -32,6 +32,7 @@
 pub mod audit;
 pub mod completion;
 pub mod dataset;
+pub mod deployment;
 pub mod environment;
 pub mod evaluation;
 pub mod experiment;
@@ -254,6 +255,29 @@ macro_rules! __conformance_suite {
                 racing_outcomes_and_completions_agree
                 ten_thousand_outcomes_are_one_batch
                 losses_add_up
+            }
+            deployment {
+                commit_is_kept_as_given
+                commit_without_deployments_is_kept
+                stale_slot_conflicts
+                taken_key_already_exists
+                creation_rests_on_its_version_and_base
+                change_of_an_unknown_deployment_is_not_found
+                stale_deployment_conflicts
+                candidate_on_its_way_already_exists
+                second_deployment_in_a_slot_conflicts
+                refused_move_leaves_the_deployment
+                commit_is_refused_for_its_first_reason
+                deployments_are_their_tenants_own
+                deployments_are_listed_by_id_in_pages_of_any_size
+                foreign_cursors_of_deployments_are_invalid
+                deployment_filters_hold_together
+                racing_approval_and_rejection_exclude_each_other
+                racing_ships_have_one_winner
+                racing_ships_and_promotions_exclude_each_other
+                racing_commands_of_one_key_are_carried_out_once
+                racing_proposals_of_one_candidate_have_one_winner
+                racing_hold_and_rollback_exclude_each_other
             }
             dataset {
                 dataset_reads_back_as_saved

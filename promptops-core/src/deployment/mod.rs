@@ -29,3 +29,6 @@ pub use settings::DeploymentSettings;
 pub use ship::Ship;
 pub use state::{MonitorOutcome, State};
 pub use store::{DeploymentCommit, DeploymentFilter, DeploymentStore, deployment_changed};
+
+#[cfg(test)]
+mod tests;

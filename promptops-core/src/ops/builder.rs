@@ -12,6 +12,7 @@ use crate::base::{
     Clock, EnvironmentName, EventBus, IdSource, LocalBus, Spawn, SystemClock, TenantId, TimeOrderedIds,
     TokioSpawn,
 };
+use crate::deployment::{Deploying, DeploymentSettings};
 use crate::environment::Governance;
 use crate::evaluation::Evaluating;
 use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings};
@@ -32,6 +33,7 @@ pub(super) struct Wiring {
     pub(super) governance: Governance,
     pub(super) evaluating: Evaluating,
     pub(super) experimenting: Experimenting,
+    pub(super) deploying: Deploying,
     pub(super) outcomes: OutcomeRecorder,
     pub(super) traces: TraceRecorder,
     pub(super) lookups: Lookups,
@@ -59,6 +61,7 @@ impl PromptOps {
             follow_changes: true,
             max_variants: 4,
             watch: WatchSettings::default(),
+            deployments: DeploymentSettings::default(),
             outcomes: OutcomeRecorder::default_settings(),
             traces: TraceSettings::default(),
         }
@@ -139,6 +142,7 @@ pub struct Builder {
     follow_changes: bool,
     max_variants: usize,
     watch: WatchSettings,
+    deployments: DeploymentSettings,
     outcomes: RecordingSettings,
     traces: TraceSettings,
 }
@@ -226,6 +230,12 @@ impl Builder {
         self
     }
 
+    /// What may happen to deployments without a person.
+    pub fn deployment_settings(mut self, settings: DeploymentSettings) -> Self {
+        self.deployments = settings;
+        self
+    }
+
     /// The queue between who reports outcomes and the store. Default: [`OutcomeRecorder::default_settings`].
     pub fn outcome_settings(mut self, settings: RecordingSettings) -> Self {
         self.outcomes = settings;
@@ -291,6 +301,12 @@ impl Builder {
             ids: ids.clone(),
             max_variants: self.max_variants,
         };
+        let deploying = Deploying {
+            deployments: stores.deployments.clone(),
+            governance: governance.clone(),
+            ids: ids.clone(),
+            settings: self.deployments,
+        };
         let watch = Watch::new(experimenting.clone(), self.watch);
         let outcomes = OutcomeRecorder::new(
             stores.experiments.clone(),
@@ -329,6 +345,7 @@ impl Builder {
             governance,
             evaluating,
             experimenting,
+            deploying,
             outcomes,
             traces,
             lookups,

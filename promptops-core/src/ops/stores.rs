@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::base::ChangeFeed;
 use crate::base::audit::AuditStore;
+use crate::deployment::DeploymentStore;
 use crate::environment::EnvironmentStore;
 use crate::evaluation::{DatasetStore, EvaluationStore};
 use crate::experiment::ExperimentStore;
@@ -19,6 +20,7 @@ pub trait Backend:
     + MetricsStore
     + TraceStore
     + ExperimentStore
+    + DeploymentStore
     + DatasetStore
     + EvaluationStore
     + CompletionStore
@@ -34,6 +36,7 @@ impl<B> Backend for B where
         + MetricsStore
         + TraceStore
         + ExperimentStore
+        + DeploymentStore
         + DatasetStore
         + EvaluationStore
         + CompletionStore
@@ -59,6 +62,8 @@ pub struct Stores {
     pub traces: Arc<dyn TraceStore>,
     /// Experiments.
     pub experiments: Arc<dyn ExperimentStore>,
+    /// Deployments.
+    pub deployments: Arc<dyn DeploymentStore>,
     /// Datasets.
     pub datasets: Arc<dyn DatasetStore>,
     /// Runs, results and evidence.
@@ -80,6 +85,7 @@ impl<B: Backend> From<B> for Stores {
             metrics: backend.clone(),
             traces: backend.clone(),
             experiments: backend.clone(),
+            deployments: backend.clone(),
             datasets: backend.clone(),
             evaluations: backend.clone(),
             completions: backend.clone(),

@@ -7,6 +7,7 @@ use crate::base::TenantId;
 use crate::base::audit::Audit;
 use crate::base::error::Result;
 use crate::curation::Curation;
+use crate::deployment::Deployments;
 use crate::environment::Environments;
 use crate::evaluation::{Datasets, Evaluations};
 use crate::experiment::{Experiments, Outcomes};
@@ -75,6 +76,12 @@ impl Tenant {
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         Outcomes::new(self.ops.0.outcomes.clone(), self.id.clone())
+    }
+
+    /// Deployments: candidates on their way into environments.
+    #[must_use]
+    pub fn deployments(&self) -> Deployments {
+        Deployments::new(self.ops.0.deploying.clone(), self.id.clone())
     }
 
     /// What to evaluate on.
