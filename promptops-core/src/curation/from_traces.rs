@@ -179,7 +179,8 @@ impl FromTraces {
         self
     }
 
-    /// Looks at so many traces at most, the newest. Default 1,000,000, for which some 40 MB are needed to tell inputs apart.
+    /// Looks at so many traces at most, the newest, with or without content: where most have none, set `has_inputs` in the
+    /// filter. Default 1,000,000, for which some 40 MB are needed to tell inputs apart.
     pub fn look_at_most(mut self, traces: u64) -> Self {
         self.max_traces = traces;
         self

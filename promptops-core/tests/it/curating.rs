@@ -11,7 +11,7 @@ use promptops_core::base::{
 use promptops_core::curation::{Curated, CurationReport, FromTraces, Sessions};
 use promptops_core::evaluation::{DatasetDraft, Entry};
 use promptops_core::observation::{
-    Annotation, Assignment, AssignmentReason, Redact, RedactTexts, Stamp, TraceEntry, TraceError,
+    Annotation, Assignment, AssignmentReason, Omitted, Redact, RedactTexts, Stamp, TraceEntry, TraceError,
     TraceFilter, TraceRecord, TraceScore, UnitKey, VariantOf,
 };
 use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Stores, Tenant};
@@ -79,7 +79,6 @@ impl Desk {
         let entry = |trace| TraceEntry {
             tenant: TenantId::new(tenant).unwrap(),
             trace,
-            is_kept: true,
         };
         let batch: Vec<TraceEntry> = traces.into_iter().map(entry).collect();
         self.stores.traces.record_traces(&batch).await.unwrap();
@@ -590,14 +589,22 @@ async fn entries_without_usable_inputs_are_left_out_and_counted() {
         with(4, Some(json!(["no map"]))),
         with(5, Some(json!({}))),
         plain(6),
+        // Sampling left it without content; what it should have been was said later.
+        trace(7, |trace| {
+            (trace.inputs, trace.output) = (None, None);
+            trace.omitted = Some(Omitted::Sampled);
+            trace.success = Some(true);
+            trace.corrected_output = Some("better".into());
+        }),
     ])
     .await;
-    let curated = desk.dataset("d").save(&desk.ana).await.unwrap();
+    let dataset = desk.dataset("d").expect_successes();
+    let curated = dataset.save(&desk.ana).await.unwrap();
     assert_eq!(desk.numbers(&curated).await, [5, 6]);
-    assert_eq!((curated.report.without_inputs, curated.report.matched), (4, 6));
+    assert_eq!((curated.report.without_inputs, curated.report.matched), (5, 7));
     assert_eq!(
         curated.dataset.message,
-        "6 traces found; 4 without usable inputs; 2 of 2 drawn, 0 with an expected output"
+        "7 traces found; 5 without usable inputs; 2 of 2 drawn, 0 with an expected output"
     );
 }
 

@@ -151,7 +151,7 @@ fn traces() -> BoxedStrategy<Operation> {
         sometimes(75),
     );
     let traced = (0..TRACES, at, of, how, said()).prop_map(
-        |(id, at, (prompt, closure, environment), (variant, is_error, is_kept), said)| Traced {
+        |(id, at, (prompt, closure, environment), (variant, is_error, has_content), said)| Traced {
             id,
             at,
             prompt,
@@ -159,7 +159,7 @@ fn traces() -> BoxedStrategy<Operation> {
             environment,
             variant,
             is_error,
-            is_kept,
+            has_content,
             said,
         },
     );
