@@ -223,7 +223,7 @@ const TRAFFIC_OUTCOMES: &[(&str, &str, usize)] = &[
     (
         "create_experiment",
         "conflict: the policies are at revision expected one was",
-        14,
+        6,
     ),
     (
         "create_experiment",
