@@ -294,7 +294,7 @@ async fn a_trace_that_the_next_removal_takes_is_refused_so_that_nothing_counts_i
         let error = traces.record_durable(trace).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         let text = error.to_string();
-        assert!(text.contains("longer ago than the 30 days"), "{text}");
+        assert!(text.contains("longer ago than the 720 hours"), "{text}");
         assert!(text.contains("`retention`"), "{text}");
     }
     traces.record(old);

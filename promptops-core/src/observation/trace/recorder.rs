@@ -65,11 +65,11 @@ fn from_the_future(id: TraceId, at: Timestamp) -> Error {
 }
 
 fn too_old(id: TraceId, settings: &TraceSettings) -> Error {
-    let days = settings.kept_for().as_secs_f64() / 86_400.0;
     invalid(format!(
-        "the trace {id} began {}, longer ago than the {days} days that traces are kept: it would be removed at once, and be \
-         counted twice if it came again; record it sooner, or raise `retention`",
-        id.at()
+        "the trace {id} began {}, longer ago than the {} hours that traces are kept: it would be removed at once, and counted \
+         again when it comes again; record it sooner, or raise `retention`",
+        id.at(),
+        settings.kept_for().as_secs() / 3_600
     ))
 }
 
