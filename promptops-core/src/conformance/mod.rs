@@ -263,6 +263,8 @@ macro_rules! __conformance_suite {
                 saving_the_same_entries_again_changes_nothing
                 racing_saves_of_the_same_entries_make_one_version
                 racing_saves_of_different_entries_get_consecutive_numbers
+                stale_dataset_conflicts
+                racing_additions_to_a_dataset_are_all_kept
                 unknown_datasets_are_not_found
                 awkward_entries_are_kept_byte_for_byte
                 thousands_of_entries_are_listed_in_pages

@@ -905,6 +905,69 @@ async fn entries_are_added_without_duplicates_and_get_what_is_known_meanwhile() 
 }
 
 #[tokio::test]
+async fn who_adds_while_others_add_loses_nothing_of_theirs() {
+    let desk = Desk::with((1..=4).map(plain)).await;
+    let numbered = |numbers: std::ops::RangeInclusive<u64>| {
+        let of = move |trace: &TraceRecord| numbers.clone().any(|n| trace.at == second(n));
+        desk.dataset("golden").append().only(of)
+    };
+    numbered(1..=1).save(&desk.ana).await.unwrap();
+    // Another one adds twice, between what this one has read and what it saves.
+    let others = Arc::new(AtomicU32::new(0));
+    let curation = desk.acme.curation();
+    let (count, ana) = (others.clone(), desk.ana.clone());
+    let adding = desk.dataset("golden").append().only(move |trace| {
+        if trace.at == second(4) && count.fetch_add(1, Ordering::SeqCst) < 2 {
+            let n = u64::from(count.load(Ordering::SeqCst)) + 1;
+            let theirs = curation.dataset("golden").from(triage()).append();
+            let theirs = theirs.only(move |trace| trace.at == second(n));
+            let ana = ana.clone();
+            let save = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(theirs.save(&ana)).unwrap();
+            };
+            std::thread::spawn(save).join().unwrap();
+        }
+        trace.at == second(4)
+    });
+    let curated = adding.save(&desk.ana).await.unwrap();
+    assert_eq!(curated.dataset.to_string(), "golden v4");
+    assert_eq!(desk.numbers(&curated).await, [1, 2, 3, 4]);
+    assert_eq!((curated.report.sampled, curated.report.saved), (1, 4));
+    assert_eq!(others.load(Ordering::SeqCst), 3, "it read the traces three times");
+}
+
+#[tokio::test]
+async fn who_is_always_overtaken_is_told_so_and_changes_nothing() {
+    let desk = Desk::with((1..=100).map(plain)).await;
+    desk.dataset("golden").sample(1).save(&desk.ana).await.unwrap();
+    let (datasets, ana) = (desk.acme.datasets(), desk.ana.clone());
+    let tries = AtomicU32::new(0);
+    let adding = desk.dataset("golden").append().only(move |trace| {
+        if trace.at == second(1) {
+            let n = tries.fetch_add(1, Ordering::SeqCst);
+            let entry = Entry::new(format!("try-{n}"), Map::new());
+            let (datasets, ana) = (datasets.clone(), ana.clone());
+            let save = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let saved = datasets.save("golden", DatasetDraft::new([entry]), &ana);
+                runtime.block_on(saved).unwrap();
+            };
+            std::thread::spawn(save).join().unwrap();
+        }
+        true
+    });
+    let error = adding.save(&desk.ana).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(
+        error.to_string().contains("has v11 as its latest, expected v10"),
+        "{error}"
+    );
+    let latest = desk.acme.datasets().get("golden").await.unwrap();
+    assert_eq!(latest.to_string(), "golden v11");
+}
+
+#[tokio::test]
 async fn what_entries_that_are_there_get_counts_among_the_bytes() {
     let desk = Desk::with((1..=4).map(plain)).await;
     desk.dataset("golden").save(&desk.ana).await.unwrap();
