@@ -1,8 +1,8 @@
 -- The way back to schema 4: traces, experiments and their outcomes go, and of what was counted all but the successes and
 -- ratings of answers of which somebody said how they went, in total.
 DROP FUNCTION promptops.count_outcomes, promptops.contaminate, promptops.add_outcomes, promptops.locked_experiment,
-    promptops.prune_traces, promptops.traces_between, promptops.locked_traces, promptops.known_traces,
-    promptops.prune_minutes, promptops.locked_rollups;
+    promptops.prune_traces, promptops.traces_between, promptops.locked_traces, promptops.prune_minutes,
+    promptops.locked_rollups;
 
 -- As it was.
 CREATE TABLE promptops.metrics (

@@ -195,16 +195,6 @@ BEGIN
 END
 $$;
 
--- Which of these traces the tenant has.
-CREATE FUNCTION promptops.known_traces(in_tenant bigint, in_ids uuid[]) RETURNS SETOF uuid
-LANGUAGE plpgsql STABLE SET jit TO off SET enable_seqscan TO off AS $$
-BEGIN
-    RETURN QUERY SELECT t.id FROM unnest(in_ids) i (id), LATERAL (
-        SELECT t.id FROM promptops.trace t WHERE t.tenant = in_tenant AND t.id = i.id OFFSET 0
-    ) t;
-END
-$$;
-
 -- Locks these traces, which are given in the order of their ids, and returns those that are there.
 CREATE FUNCTION promptops.locked_traces(in_tenant bigint, in_ids uuid[], OUT record text, OUT has_inputs boolean)
 RETURNS SETOF record
@@ -374,6 +364,6 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION promptops.locked_rollups, promptops.prune_minutes, promptops.known_traces,
-    promptops.locked_traces, promptops.traces_between, promptops.prune_traces, promptops.locked_experiment,
+REVOKE ALL ON FUNCTION promptops.locked_rollups, promptops.prune_minutes, promptops.locked_traces,
+    promptops.traces_between, promptops.prune_traces, promptops.locked_experiment,
     promptops.add_outcomes, promptops.contaminate, promptops.count_outcomes FROM PUBLIC;

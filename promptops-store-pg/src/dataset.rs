@@ -168,10 +168,17 @@ async fn save(tx: &mut Transaction, new: NewDataset) -> error::Result<SavedDatas
     let known = tx
         .row(LATEST, |query| query.bind(tenant.id).bind(new.name.to_string()))
         .await?;
+    let known = match known {
+        Some(row) => Some((
+            row.try_get::<i64, _>(0)?,
+            version_number(row.try_get::<i64, _>(1)?)?,
+        )),
+        None => None,
+    };
+    refusal::check_latest(&new, known.map(|(_, latest)| latest))?;
     let (id, number): (i64, _) = match known {
-        Some(row) => {
-            let id = row.try_get(0)?;
-            let number = version_number(row.try_get::<i64, _>(1)?)?
+        Some((id, latest)) => {
+            let number = latest
                 .next()
                 .ok_or_else(|| refusal::no_more_versions(&new.name))?;
             tx.rows(SET_LATEST, |query| query.bind(id).bind(i64::from(number.get())))

@@ -189,9 +189,11 @@ fn save(tx: &Connection, new: NewDataset, texts: &Texts) -> error::Result<SavedD
         .prepare_cached(DATASET)?
         .query_row((tenant, new.name.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let (dataset, number) = match known {
-        Some((id, latest)) => {
-            let number = version_number(latest)?
+    let latest = known.map(|(_, latest)| version_number(latest)).transpose()?;
+    refusal::check_latest(&new, latest)?;
+    let (dataset, number) = match known.zip(latest) {
+        Some(((id, _), latest)) => {
+            let number = latest
                 .next()
                 .ok_or_else(|| refusal::no_more_versions(&new.name))?;
             tx.prepare_cached(SET_LATEST)?.execute((id, number.get()))?;

@@ -48,7 +48,6 @@ statements! {
             (tenant, id, prompt, version, closure_hash, environment, is_error, success, rating, model, session,
             has_inputs, body)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT (tenant, id) DO NOTHING";
-    EXISTS = "SELECT EXISTS (SELECT 1 FROM promptops_trace WHERE tenant = ?1 AND id = ?2)";
     BODY = "SELECT has_inputs, body FROM promptops_trace WHERE tenant = ?1 AND id = ?2";
     FIND = "SELECT t.has_inputs, t.body FROM promptops_tenant n JOIN promptops_trace t ON t.tenant = n.id AND t.id = ?2
         WHERE n.name = ?1";
@@ -62,33 +61,26 @@ statements! {
 fn record(tx: &Connection, rows: &[TraceRow]) -> error::Result<Vec<TraceVerdict>> {
     let (mut tenants, mut counts) = (Tenants::new(tx), Counts::new(tx));
     let mut add = tx.prepare_cached(ADD)?;
-    let mut exists = tx.prepare_cached(EXISTS)?;
     let mut verdicts = Vec::with_capacity(rows.len());
     for row in rows {
         let tenant = tenants.ensure(&row.tenant)?;
         let of = &row.dimensions;
-        let is_new = match &row.body {
-            Some(body) => {
-                let columns = (
-                    tenant,
-                    row.id.to_bytes(),
-                    of.prompt.as_str(),
-                    of.version.map(|version| version.get()),
-                    of.closure_hash.as_bytes(),
-                    of.environment.as_ref().map(EnvironmentName::as_str),
-                    row.is_error,
-                    row.success,
-                    row.rating,
-                    &row.model,
-                    &row.session,
-                    row.has_inputs,
-                    body,
-                );
-                add.execute(columns)? == 1
-            }
-            None => !exists.query_row((tenant, row.id.to_bytes()), |row| row.get::<_, bool>(0))?,
-        };
-        if is_new {
+        let columns = (
+            tenant,
+            row.id.to_bytes(),
+            of.prompt.as_str(),
+            of.version.map(|version| version.get()),
+            of.closure_hash.as_bytes(),
+            of.environment.as_ref().map(EnvironmentName::as_str),
+            row.is_error,
+            row.success,
+            row.rating,
+            &row.model,
+            &row.session,
+            row.has_inputs,
+            &row.body,
+        );
+        if add.execute(columns)? == 1 {
             counts.add(tenant, of, row.at, &row.contribution)?;
             verdicts.push(TraceVerdict::Written);
         } else {

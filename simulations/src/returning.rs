@@ -26,6 +26,8 @@ pub struct Returned {
     pub declared: f64,
     /// The mean over experiments of the second variant's mean less the control's, at the horizon: 0 but for a bias.
     pub difference: f64,
+    /// The same where units that met two variants are taken out again, which does make one.
+    pub without_contaminated: f64,
 }
 
 /// Splits of traffic to simulate: each is in force for the same part of the horizon.
@@ -50,13 +52,21 @@ pub fn returned(splits: &[&[u16]], size: Size, seed: u64, threads: NonZeroUsize)
     });
     let count = size.experiments as f64;
     Ok(Returned {
-        declared: ended.iter().filter(|(declared, _)| *declared).count() as f64 / count,
-        difference: ended.iter().map(|(_, difference)| difference).sum::<f64>() / count,
+        declared: ended.iter().filter(|of| of.declared).count() as f64 / count,
+        difference: ended.iter().map(|of| of.difference).sum::<f64>() / count,
+        without_contaminated: ended.iter().map(|of| of.without_contaminated).sum::<f64>() / count,
     })
 }
 
-/// Whether a winner was declared at one of the looks, and the difference of the means at the end.
-fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> (bool, f64) {
+/// How one experiment ended.
+struct Ended {
+    /// Whether a winner was declared at one of the looks.
+    declared: bool,
+    difference: f64,
+    without_contaminated: f64,
+}
+
+fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> Ended {
     let mut random = Random::seeded(seed);
     let mut tallies = Tallies::default();
     let mut first: HashMap<UnitKey, (OutcomeEntry, bool)> = HashMap::new();
@@ -93,9 +103,22 @@ fn run(evidence: &Evidence<'_>, horizon: u64, seed: u64) -> (bool, f64) {
         }
         declared = declared || evidence.winner(&tallies).is_some();
     }
+    let mut clean = Tallies::default();
+    for (entry, _) in first.values().filter(|(_, contaminated)| !contaminated) {
+        clean.count(entry, None);
+    }
+    Ended {
+        declared,
+        difference: difference(&tallies),
+        without_contaminated: difference(&clean),
+    }
+}
+
+/// The second variant's mean less the control's.
+fn difference(tallies: &Tallies) -> f64 {
     let mean = |variant| {
         let tally = tallies.of(variant);
         tally.successes as f64 / tally.judged.max(1) as f64
     };
-    (declared, mean(1) - mean(0))
+    mean(1) - mean(0)
 }

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use promptops_benches::measure::{compare, compare_on_two_threads};
+use promptops_benches::measure::{Samples, compare, compare_on_two_threads};
 use promptops_benches::memory::allocations;
 use promptops_benches::table::{Goal, Table};
 use promptops_core::MemoryBackend;
@@ -42,6 +42,7 @@ pub fn run(runtime: &Runtime) {
         &compare(ours(&guarded, 0), floor(0)),
         Goal::None,
     );
+    percentiles(&mut table, "a call on the clock", &units, (&assigner, &guarded));
     let count = allocations(|| assign(&assigner, &units[5]));
     table.row(["allocations", &count.to_string(), "", "", "0"], Some(count == 0));
     let pair = compare_on_two_threads(
@@ -49,6 +50,38 @@ pub fn run(runtime: &Runtime) {
         |thread| floor(thread * 512),
     );
     table.throughput("two threads", &pair, 40.0);
+}
+
+/// Calls that are timed one by one, and the warm-up before.
+const CALLS: usize = 1_000_000;
+
+/// Single calls, what it takes to look at the clock included: that is longer than a call. The floor is the same with the
+/// bare hash, in turns, so that both meet what the machine does besides.
+fn percentiles(table: &mut Table, what: &str, units: &[String], assigners: (&Assigner, &Assigner)) {
+    let [mut plain, mut guarded, mut floor] = [Samples::default(), Samples::default(), Samples::default()];
+    for timed in [false, true] {
+        for i in 0..CALLS / if timed { 1 } else { 10 } {
+            let unit = units[i % units.len()].as_str();
+            plain.time(|| assign(assigners.0, black_box(unit)));
+            floor.time(|| xxh3_64_with_seed(black_box(unit).as_bytes(), black_box(7)));
+            guarded.time(|| assign(assigners.1, black_box(unit)));
+        }
+        if !timed {
+            [plain, guarded, floor] = [Samples::default(), Samples::default(), Samples::default()];
+        }
+    }
+    for (share, name, goal) in [
+        (0.5, "p50", Goal::None),
+        (0.99, "p99", Goal::AtMost(1_000.0)),
+        (0.999, "p99.9", Goal::None),
+    ] {
+        let of_floor = floor.percentile(share);
+        let row = format!("{what}, {name}");
+        table.times(&row, plain.percentile(share), Some(of_floor), goal);
+    }
+    let (ours, of_floor) = (guarded.percentile(0.99), floor.percentile(0.99));
+    let row = format!("{what}, with namespace and holdout, p99");
+    table.times(&row, ours, Some(of_floor), Goal::AtMost(1_000.0));
 }
 
 fn assign(assigner: &Assigner, unit: &str) -> Assigned {

@@ -1,4 +1,4 @@
-//! Counts of a million traces over thirty days, read by time.
+//! Counts of a million traces over thirty days, kept without content, read by time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use promptops_core::Stores;
 use promptops_core::base::{Clock, PromptName, ScoreName, SystemClock, TenantId, Timestamp};
 use promptops_core::llm::{Cost, Usage};
 use promptops_core::observation::{
-    MetricsFilter, Period, Resolution, SeriesQuery, Step, TraceEntry, TraceRecord, TraceScore,
+    MetricsFilter, Omitted, Period, Resolution, SeriesQuery, Step, TraceEntry, TraceRecord, TraceScore,
 };
 use promptops_store_sqlite::SqliteBackend;
 use rusqlite::Connection;
@@ -37,8 +37,8 @@ fn start() -> Timestamp {
     Resolution::Day.start(SystemClock::new().now()) - TimeDelta::days(DAYS)
 }
 
-/// Counts so many traces that nobody keeps, and says how long that took on the clock and of processors.
-async fn count(world: &World, stores: &Stores, start: Timestamp, server: Option<u32>) -> [Duration; 2] {
+/// Fills in so many traces without content, and says how long that took on the clock and of processors.
+async fn fill(world: &World, stores: &Stores, start: Timestamp, server: Option<u32>) -> [Duration; 2] {
     let tenant = TenantId::new("acme").expect("a name");
     let apart = TimeDelta::microseconds(DAYS * 86_400 * 1_000_000 / TRACES as i64);
     let mut at = start;
@@ -51,14 +51,13 @@ async fn count(world: &World, stores: &Stores, start: Timestamp, server: Option<
                 TraceEntry {
                     tenant: tenant.clone(),
                     trace: record(world, i, at),
-                    is_kept: false,
                 }
             })
             .collect();
         let used = || processor_time() + server.map_or(Duration::ZERO, load::processes);
         let (begin, before) = (Instant::now(), used());
         let traces = &stores.traces;
-        traces.record_traces(&batch).await.expect("they are counted");
+        traces.record_traces(&batch).await.expect("they are recorded");
         wall += begin.elapsed();
         processor += used().saturating_sub(before);
     }
@@ -76,7 +75,7 @@ fn record(world: &World, i: usize, at: Timestamp) -> TraceRecord {
         at,
         inputs: None,
         output: None,
-        omitted: None,
+        omitted: Some(Omitted::Sampled),
         error: None,
         success: Some(!i.is_multiple_of(5)),
         rating_millionths: None,
@@ -140,12 +139,15 @@ impl Read {
     }
 }
 
-fn counted(table: &mut Table, [wall, processor]: [Duration; 2]) {
+fn filled(table: &mut Table, [wall, processor]: [Duration; 2]) {
     let rate = |time: Duration| format!("{:.0} k/s", TRACES as f64 / time.as_secs_f64() / 1e3);
-    table.row(["counted per second on the clock", &rate(wall), "", "", ""], None);
+    table.row(
+        ["recorded per second on the clock", &rate(wall), "", "", ""],
+        None,
+    );
     table.row(
         [
-            "counted per second of processor time",
+            "recorded per second of processor time",
             &rate(processor),
             "",
             "",
@@ -176,7 +178,7 @@ async fn sqlite() {
         "series of 1,000,000 traces on SQLite",
         "bare rusqlite: the same rows by the same index, no JSON read",
     );
-    counted(&mut table, count(&world, &stores, start, None).await);
+    filled(&mut table, fill(&world, &stores, start, None).await);
     let bare = rows::bare(&file);
     let before = resident();
     for read in Read::all(start) {
@@ -241,10 +243,7 @@ async fn postgres() {
         "series of 1,000,000 traces on PostgreSQL",
         "bare sqlx: the same rows by the same index, no JSON read",
     );
-    counted(
-        &mut table,
-        count(&world, &stores, start, database.process()).await,
-    );
+    filled(&mut table, fill(&world, &stores, start, database.process()).await);
     let before = resident();
     for read in Read::all(start) {
         let (mut both, mut rows) = (Pair::default(), 0);

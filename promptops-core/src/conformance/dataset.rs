@@ -159,6 +159,77 @@ pub async fn racing_saves_of_different_entries_get_consecutive_numbers(harness: 
     assert_eq!(desks[1].audited().await, 8);
 }
 
+/// A version that was made from the latest one is refused when another is by then, unless it is there already.
+pub async fn stale_dataset_conflicts(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let onto = |latest, count| NewDataset {
+        expected_latest: Some(latest),
+        ..desk.dataset_draft("golden", entries(count))
+    };
+    let refused = async |new: NewDataset, current| {
+        let expected = refusal::check_latest(&new, (current > 0).then(|| number(current)));
+        let error = fails(desk.try_save_dataset(new).await, ErrorKind::Conflict, "golden");
+        assert_eq!(error.message(), expected.unwrap_err().message());
+        assert_eq!(error.current_revision(), Some(current.into()));
+    };
+    refused(onto(1, 1), 0).await;
+    assert_eq!(desk.datasets().await, [], "a refused save leaves nothing");
+    let first = desk.try_save_dataset(onto(0, 1)).await.unwrap();
+    assert_eq!((first.created, first.dataset.version), (true, number(1)));
+    refused(onto(0, 2), 1).await;
+    let second = desk.try_save_dataset(onto(1, 2)).await.unwrap();
+    assert_eq!((second.created, second.dataset.version), (true, number(2)));
+    for latest in [0, 1, 3, u32::MAX] {
+        refused(onto(latest, 3), 2).await;
+    }
+    // What is there already is that version, whatever was expected.
+    for (latest, count) in [(0, 1), (1, 2), (7, 1)] {
+        let same = desk.try_save_dataset(onto(latest, count)).await.unwrap();
+        assert!(!same.created);
+        assert_eq!(same.dataset.version, number(count as u32));
+    }
+    assert_eq!(numbers_of(&desk.dataset_versions("golden").await), [2, 1]);
+    assert_eq!(desk.audited().await, 2);
+}
+
+/// Of racing saves that add to the latest version, none loses what another one has added.
+pub async fn racing_additions_to_a_dataset_are_all_kept(harness: &dyn Harness) {
+    const RACERS: usize = 6;
+    let desks = Desk::open_two(harness).await;
+    race(RACERS, |i| {
+        let desk = desks[i % 2].clone();
+        async move {
+            let mut latest: Option<Dataset> = None;
+            loop {
+                let mut all = match &latest {
+                    Some(latest) => desk.dataset_entries(latest, 1_000).await,
+                    None => Vec::new(),
+                };
+                all.push(Entry::new(format!("of-{i}"), object(json!({ "racer": i }))));
+                let new = NewDataset {
+                    expected_latest: Some(latest.map_or(0, |latest| latest.version.get())),
+                    ..desk.dataset_draft("golden", all)
+                };
+                match desk.try_save_dataset(new).await {
+                    Ok(saved) => return assert!(saved.created),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}"),
+                }
+                latest = Some(desk.dataset("golden", None).await.unwrap());
+            }
+        }
+    })
+    .await;
+    let latest = desks[1].dataset("golden", None).await.unwrap();
+    assert_eq!(latest.version, number(RACERS as u32), "each made one version");
+    let mut kept: Vec<_> = desks[0].dataset_entries(&latest, 1_000).await;
+    kept.sort_by(|a, b| a.id.cmp(&b.id));
+    let ids: Vec<_> = kept.iter().map(|entry| entry.id.clone()).collect();
+    assert!(
+        ids.iter().cloned().eq((0..RACERS).map(|i| format!("of-{i}"))),
+        "{ids:?}"
+    );
+}
+
 /// What the tenant does not have is not found, and lists of it are empty.
 pub async fn unknown_datasets_are_not_found(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;

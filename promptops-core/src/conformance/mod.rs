@@ -186,6 +186,7 @@ macro_rules! __conformance_suite {
             }
             trace {
                 annotated_trace_is_counted_anew
+                late_feedback_on_a_trace_without_content_counts
                 annotations_are_added_in_the_order_of_the_batch
                 annotations_of_unknown_traces_are_dropped
                 racing_annotations_lose_nothing
@@ -203,7 +204,7 @@ macro_rules! __conformance_suite {
                 traces_are_removed_while_others_come
                 trace_is_kept_as_recorded
                 recorded_trace_is_a_duplicate
-                traces_that_are_not_kept_are_counted
+                traces_without_content_are_kept_and_counted
                 traces_are_counted_in_their_own_time
                 variants_are_counted_apart
                 racing_traces_lose_no_count
@@ -286,6 +287,8 @@ macro_rules! __conformance_suite {
                 saving_the_same_entries_again_changes_nothing
                 racing_saves_of_the_same_entries_make_one_version
                 racing_saves_of_different_entries_get_consecutive_numbers
+                stale_dataset_conflicts
+                racing_additions_to_a_dataset_are_all_kept
                 unknown_datasets_are_not_found
                 awkward_entries_are_kept_byte_for_byte
                 thousands_of_entries_are_listed_in_pages

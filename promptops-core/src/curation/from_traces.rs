@@ -80,7 +80,12 @@ struct Gathered {
     metadata: serde_json::Map<String, Value>,
     entries: Vec<Entry>,
     report: CurationReport,
+    /// The number of the version that it is added to; 0 where there is none, and `None` where nothing is added to.
+    base: Option<u32>,
 }
+
+/// How often additions are made anew when others were faster.
+const MAX_TRIES: usize = 10;
 
 impl FromTraces {
     /// Most entries that can be drawn.
@@ -161,7 +166,7 @@ impl FromTraces {
 
     /// Adds to the newest version of the dataset, if there is one, what it does not have yet: entries that it has keep their
     /// place, and what they expect; those that expect nothing get what is known meanwhile. Of two who add at the same time,
-    /// the later one's version lacks what the earlier one added.
+    /// the later one adds to what the earlier one has made, for which it reads the traces again.
     pub fn append(mut self) -> Self {
         self.appends = true;
         self
@@ -179,7 +184,8 @@ impl FromTraces {
         self
     }
 
-    /// Looks at so many traces at most, the newest. Default 1,000,000, for which some 40 MB are needed to tell inputs apart.
+    /// Looks at so many traces at most, the newest, with or without content: where most have none, set `has_inputs` in the
+    /// filter. Default 1,000,000, for which some 40 MB are needed to tell inputs apart.
     pub fn look_at_most(mut self, traces: u64) -> Self {
         self.max_traces = traces;
         self
@@ -197,10 +203,21 @@ impl FromTraces {
     /// # Errors
     /// [`Forbidden`](ErrorKind::Forbidden) for a role that may not; [`Invalid`](ErrorKind::Invalid) for a filter without a
     /// prompt, a name that is none, a number out of its range, entries that are too large together, a dataset to add to that
-    /// is for another prompt; [`NotFound`](ErrorKind::NotFound) when nothing is left to be saved, saying why; the backend's
-    /// errors.
+    /// is for another prompt; [`NotFound`](ErrorKind::NotFound) when nothing is left to be saved, saying why;
+    /// [`Conflict`](ErrorKind::Conflict) when others added to the dataset faster ten times; the backend's errors.
     pub async fn save(self, actor: &Actor) -> Result<Curated> {
         actor.authorise(Operation::SaveDataset)?;
+        for _ in 1..MAX_TRIES {
+            match self.try_save(actor).await {
+                // What others have added since is to be in it too.
+                Err(e) if e.kind() == ErrorKind::Conflict => {}
+                saved => return saved,
+            }
+        }
+        self.try_save(actor).await
+    }
+
+    async fn try_save(&self, actor: &Actor) -> Result<Curated> {
         let gathered = self.gather().await?;
         let report = gathered.report;
         let mut draft = DatasetDraft::new(gathered.entries)
@@ -209,11 +226,12 @@ impl FromTraces {
                 "from_traces",
                 json!({ "report": report, "sample": self.sample, "seed": self.seed }),
             )
-            .message(self.message.unwrap_or_else(|| report.to_string()));
+            .message(self.message.clone().unwrap_or_else(|| report.to_string()));
         if let Some(prompt) = gathered.prompt {
             draft = draft.prompt(prompt);
         }
-        let saved = self.curation.datasets.put(gathered.name, draft, actor).await?;
+        let datasets = &self.curation.datasets;
+        let saved = datasets.put(gathered.name, draft, gathered.base, actor).await?;
         Ok(Curated {
             dataset: saved.dataset,
             created: saved.created,
@@ -291,11 +309,13 @@ impl FromTraces {
             metadata: serde_json::Map::new(),
             entries: Vec::new(),
             report: CurationReport::default(),
+            base: None,
             name,
         };
         if !self.appends {
             return Ok((Present::default(), gathered));
         }
+        gathered.base = Some(0);
         let datasets = &self.curation.datasets;
         let dataset = match datasets.get(gathered.name.as_str()).await {
             Ok(dataset) => dataset,
@@ -310,6 +330,7 @@ impl FromTraces {
         let entries = datasets.verified_entries(&dataset).await?;
         gathered.prompt = dataset.prompt;
         gathered.metadata = dataset.metadata;
+        gathered.base = Some(dataset.version.get());
         Ok((Present::new(entries), gathered))
     }
 

@@ -16,7 +16,7 @@ pub struct CurationReport {
     pub is_whole: bool,
     /// Those that met the condition too, where there is one.
     pub matched: u64,
-    /// Left out: without inputs, or with such as an entry cannot hold.
+    /// Left out: without inputs, since it had none or its content was not kept, or with such as an entry cannot hold.
     pub without_inputs: u64,
     /// Left out: the redaction panicked.
     pub not_redacted: u64,

@@ -1,9 +1,10 @@
 //! For authors of backends: why an [`EvaluationStore`](super::EvaluationStore) or a
 //! [`DatasetStore`](super::DatasetStore) refuses a call, in the same words everywhere.
 
+use super::dataset::NewDataset;
 use super::evidence::Evidence;
 use super::run::{Run, RunState};
-use crate::base::error::{Error, ErrorKind, invalid};
+use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::id::quoted;
 use crate::base::{DatasetName, RunId, VersionNumber};
 
@@ -34,6 +35,34 @@ pub fn unknown_dataset(name: &DatasetName, version: Option<VersionNumber>) -> Er
             }
         },
     )
+}
+
+/// Makes sure that the latest version is the one that is expected, if one is: 0 stands for none.
+///
+/// # Errors
+/// [`Conflict`](ErrorKind::Conflict) with the latest one's number as the current revision.
+pub fn check_latest(new: &NewDataset, latest: Option<VersionNumber>) -> Result<()> {
+    let latest = latest.map_or(0, VersionNumber::get);
+    match new.expected_latest {
+        Some(expected) if expected != latest => {
+            let told = |number: u32| match number {
+                0 => "no version".to_owned(),
+                number => format!("v{number}"),
+            };
+            Err(Error::new(
+                ErrorKind::Conflict,
+                format!(
+                    "the dataset {} has {} as its latest, expected {}; it was changed meanwhile: read what it has now, and \
+                     add to that",
+                    new.name,
+                    told(latest),
+                    told(expected)
+                ),
+            )
+            .with_current_revision(latest.into()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// [`Invalid`](ErrorKind::Invalid): the dataset has as many versions as can be numbered.

@@ -38,4 +38,4 @@ pub use store::{
     ExperimentChange, ExperimentFilter, ExperimentStore, Loss, NewExperiment, experiment_changed,
 };
 pub use tally::{Counter, RunningTallies, SCORE_BINS, Tallies, Tally, TallyDelta, TallyKey, TallyRow};
-pub use watch::{Watch, WatchSettings};
+pub use watch::{Watch, WatchSettings, WatchStats};

@@ -69,6 +69,9 @@ impl Outcome {
     }
 }
 
+/// What to do about a stamp that is not as it was.
+const PASS_ON: &str = "pass stamps on as they were handed out";
+
 /// An outcome as an experiment counts it: without floats, so that sums do not depend on their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeEntry {
@@ -104,30 +107,60 @@ impl Experiment {
         at: Timestamp,
     ) -> Result<OutcomeEntry> {
         outcome.check()?;
-        if assignment.experiment != self.id
-            || !assignment.is_counted()
-            || assignment.hash_version != Assignment::HASH_VERSION
-        {
-            return Err(invalid("the assignment is none that this experiment counts"));
+        if assignment.experiment != self.id {
+            return Err(invalid(format!(
+                "the assignment is of the experiment {}, expected {}; {PASS_ON}",
+                assignment.experiment, self.id
+            )));
+        }
+        if assignment.hash_version != Assignment::HASH_VERSION {
+            return Err(invalid(format!(
+                "the assignment was made with the hash version {}, expected {}; resolve and report with releases that \
+                 assign alike",
+                assignment.hash_version,
+                Assignment::HASH_VERSION
+            )));
         }
         let unit = assignment
             .unit
-            .ok_or_else(|| invalid("the assignment names no unit"))?;
-        let variant = self
-            .variant_index(&assignment.variant)
-            .ok_or_else(|| invalid("the experiment has no variant of this name"))?;
+            .filter(|_| assignment.is_counted())
+            .ok_or_else(|| {
+                invalid(
+                    "the assignment counts no unit; expected one by the unit's bucket: resolve with a unit",
+                )
+            })?;
+        let variant = self.variant_index(&assignment.variant).ok_or_else(|| {
+            invalid(format!(
+                "the experiment has no variant {}; {PASS_ON}",
+                assignment.variant
+            ))
+        })?;
         let epoch = self
             .epochs
             .iter()
             .find(|epoch| epoch.number == assignment.epoch)
-            .ok_or_else(|| invalid("the experiment had no allocation of this number"))?;
+            .ok_or_else(|| {
+                invalid(format!(
+                    "the experiment had no epoch {}, expected 1 to {}; {PASS_ON}",
+                    assignment.epoch,
+                    self.epoch().number
+                ))
+            })?;
         if epoch.allocation.variant(unit.bucket()) != variant {
-            return Err(invalid(
-                "the unit's bucket was not this variant's; pass stamps on as they were handed out",
-            ));
+            return Err(invalid(format!(
+                "the unit's bucket {} was not the variant {}'s in epoch {}; {PASS_ON}",
+                unit.bucket(),
+                assignment.variant,
+                assignment.epoch
+            )));
         }
-        if self.variants[usize::from(variant)].closure_hash != served {
-            return Err(invalid("what was served is not the variant's text"));
+        let expected = self.variants[usize::from(variant)].closure_hash;
+        if expected != served {
+            return Err(invalid(format!(
+                "what was served has the closure {}, and the variant's text {}; {PASS_ON}",
+                served.short(),
+                expected.short()
+            )));
         }
         let says_goal = match self.goal {
             Goal::Success => outcome.success.is_some(),
@@ -135,8 +168,12 @@ impl Experiment {
         };
         if !says_goal {
             return Err(invalid(format!(
-                "the outcome has no {}, which is the experiment's goal",
-                self.goal
+                "the outcome has no {goal}, which is the experiment's goal; report it with `Outcome::{}`",
+                match self.goal {
+                    Goal::Success => "success",
+                    Goal::Score => "score",
+                },
+                goal = self.goal
             )));
         }
         let (mut measured, mut harmed) = (0, 0);

@@ -32,10 +32,14 @@ impl Outcomes {
         self.recorder.record(&self.tenant, stamp.borrow(), outcome)
     }
 
-    /// Reports an outcome and waits until it is stored. `None` when no experiment counts it.
+    /// Reports an outcome and waits until it is stored: then it counts, or is known as a duplicate or contaminated. `None`
+    /// when the stamp names no experiment that counts the unit.
     ///
     /// # Errors
-    /// [`Invalid`](crate::ErrorKind::Invalid) for a score that is not in 0.0 ..= 1.0; the backend's errors; [`IllegalTransition`](crate::ErrorKind::IllegalTransition) after a shutdown.
+    /// [`Invalid`](crate::ErrorKind::Invalid) for a score that is not in 0.0 ..= 1.0, an outcome that says nothing of the
+    /// experiment's goal, or a stamp that is not as it was handed out, saying what; [`NotFound`](crate::ErrorKind::NotFound)
+    /// when the tenant has no such experiment; [`IllegalTransition`](crate::ErrorKind::IllegalTransition) when that is
+    /// completed, or after a shutdown; the backend's errors. What the experiment refused is in the counts as invalid.
     pub async fn record_durable(
         &self,
         stamp: impl Borrow<Stamp>,

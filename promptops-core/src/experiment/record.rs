@@ -243,6 +243,9 @@ pub struct Experiment {
 }
 
 impl Experiment {
+    /// Most epochs of an experiment: each look reads what was counted in all of them.
+    pub const MAX_EPOCHS: usize = 1_000;
+
     /// The allocation in force.
     ///
     /// # Panics

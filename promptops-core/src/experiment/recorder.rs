@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::{Instant, timeout};
 
 use super::outcome::{Outcome, OutcomeEntry, OutcomeVerdict};
 use super::record::Experiment;
+use super::refusal;
 use super::store::{ExperimentStore, Loss};
 use super::watch::Watch;
-use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::{Clock, ClosureHash, ExperimentId, Spawn, TenantId, Timestamp, VariantName};
 use crate::observation::recording::{Pipeline, Recorded, RecordingSettings, RecordingStats, Sink, Verdict};
 use crate::observation::{Assignment, Stamp};
@@ -44,7 +46,11 @@ struct Reported {
     at: Timestamp,
     /// What became of it in a try that failed with others.
     settled: OnceLock<Result<Verdict>>,
+    /// Where who waits for it learns why it does not count.
+    reason: Option<Reason>,
 }
+
+type Reason = Arc<OnceLock<Error>>;
 
 impl Reported {
     fn key(&self) -> Key {
@@ -93,6 +99,7 @@ impl OutcomeRecorder {
             outcome,
             at: self.clock.now(),
             settled: OnceLock::new(),
+            reason: None,
         })
     }
 
@@ -109,13 +116,15 @@ impl OutcomeRecorder {
         stamp: &Stamp,
         outcome: Outcome,
     ) -> Result<Option<Verdict>> {
-        match self.reported(tenant, stamp, outcome) {
-            Some(reported) => {
-                // Who waits is told why it is none.
-                reported.outcome.check()?;
-                self.pipeline.record_durable(reported).await.map(Some)
-            }
-            None => Ok(None),
+        let Some(mut reported) = self.reported(tenant, stamp, outcome) else {
+            return Ok(None);
+        };
+        reported.outcome.check()?;
+        let reason = Reason::default();
+        reported.reason = Some(reason.clone());
+        match self.pipeline.record_durable(reported).await? {
+            Verdict::Invalid => Err(reason.get().cloned().unwrap_or_else(not_counted)),
+            verdict => Ok(Some(verdict)),
         }
     }
 
@@ -127,11 +136,15 @@ impl OutcomeRecorder {
         self.pipeline.flush(deadline).await
     }
 
-    /// Takes nothing more, writes what is queued, and says what became of all that was recorded.
+    /// Takes nothing more, writes what is queued, and says what became of all that was recorded. Where the store is slow, the
+    /// last tenth of the time, at most a second, is for telling it what was lost of which variant. It takes no longer than
+    /// the deadline, but for a tenth of a second.
     pub async fn shutdown(&self, deadline: Duration) -> RecordingStats {
-        let stats = self.pipeline.shutdown(deadline).await;
-        // What was dropped is known to the store too, where it still can be.
-        let _ = tokio::time::timeout(deadline, self.pipeline.sink().tell_losses()).await;
+        let began = Instant::now();
+        let for_losses = (deadline / 10).min(Duration::from_secs(1));
+        let stats = self.pipeline.shutdown(deadline.saturating_sub(for_losses)).await;
+        let left = deadline.saturating_sub(began.elapsed());
+        let _ = timeout(left, self.pipeline.sink().tell_losses()).await;
         stats
     }
 
@@ -172,6 +185,36 @@ fn settle(outcomes: &[&Reported], result: Result<Verdict>) {
     }
 }
 
+/// Settles outcomes that do not count, and says why to who waits for them.
+fn refuse(outcomes: &[&Reported], error: &Error) {
+    for reported in outcomes {
+        if reported.settled.set(Ok(Verdict::Invalid)).is_ok()
+            && let Some(reason) = &reported.reason
+        {
+            let _ = reason.set(error.clone());
+        }
+    }
+}
+
+/// Another tenant's experiment is unknown too.
+fn unknown(key: &Key) -> Error {
+    refusal::unknown_experiment(&key.1).with("tenant", &key.0)
+}
+
+fn closed(key: &Key) -> Error {
+    Error::new(
+        ErrorKind::IllegalTransition,
+        format!(
+            "the experiment {} is completed and counts no more outcomes; report them while it is open",
+            key.1
+        ),
+    )
+}
+
+fn not_counted() -> Error {
+    invalid("the outcome does not count; pass stamps on as they were handed out")
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -199,7 +242,7 @@ impl Writing {
     async fn write_one(&self, key: &Key, outcomes: &[&Reported]) -> Result<()> {
         let newest = outcomes.iter().map(|reported| reported.assignment.epoch).max();
         let Some(experiment) = self.experiment(key, newest.unwrap_or(0)).await? else {
-            settle(outcomes, Ok(Verdict::Invalid));
+            refuse(outcomes, &unknown(key));
             return Ok(());
         };
         let mut counted: Vec<&Reported> = Vec::with_capacity(outcomes.len());
@@ -216,7 +259,7 @@ impl Writing {
                     counted.push(reported);
                     entries.push(entry);
                 }
-                Err(_) => settle(&[reported], Ok(Verdict::Invalid)),
+                Err(error) => refuse(&[reported], &error.with("experiment", &key.1)),
             }
         }
         if entries.is_empty() {
@@ -228,7 +271,10 @@ impl Writing {
                 OutcomeVerdict::Written => Verdict::Written,
                 OutcomeVerdict::Duplicate => Verdict::Duplicate,
                 OutcomeVerdict::Contaminated => Verdict::Contaminated,
-                OutcomeVerdict::Closed => Verdict::Invalid,
+                OutcomeVerdict::Closed => {
+                    refuse(&[reported], &closed(key));
+                    continue;
+                }
             };
             settle(&[reported], Ok(verdict));
         }
@@ -340,7 +386,7 @@ impl Sink for Writing {
         for (key, outcomes) in &outcomes {
             match self.write_one(key, outcomes).await {
                 Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => settle(outcomes, Ok(Verdict::Invalid)),
+                Err(error) if error.kind() == ErrorKind::NotFound => refuse(outcomes, &unknown(key)),
                 Err(error) if self.is_worth_another_try(&error) => passing = Some(error),
                 // It is this experiment's alone, whatever becomes of the others.
                 Err(error) => settle(outcomes, Err(error)),
@@ -371,9 +417,14 @@ impl Sink for Writing {
         self.lose(reported);
     }
 
-    async fn written(&self, batch: &[Reported], _: &[Verdict]) {
+    async fn written(&self, batch: &[Reported], verdicts: &[Verdict]) {
         let mut last: Option<&Reported> = None;
-        for reported in batch {
+        // What does not count is no news, and may be of an experiment that is none.
+        let counted = batch
+            .iter()
+            .zip(verdicts)
+            .filter(|(_, verdict)| **verdict != Verdict::Invalid);
+        for (reported, _) in counted {
             let is_other = last.is_none_or(|last| {
                 last.assignment.experiment != reported.assignment.experiment || last.tenant != reported.tenant
             });

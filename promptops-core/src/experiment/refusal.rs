@@ -92,3 +92,16 @@ pub fn experiment_is_completed(id: &ExperimentId) -> Error {
         format!("the experiment {id} is completed, which is final; begin another"),
     )
 }
+
+/// [`IllegalTransition`](ErrorKind::IllegalTransition): traffic was split as often as it can be.
+#[must_use]
+pub fn no_more_epochs(id: &ExperimentId) -> Error {
+    Error::new(
+        ErrorKind::IllegalTransition,
+        format!(
+            "the traffic of the experiment {id} was split in {most} ways, one after the other; at most {most} are allowed: \
+             leave it as it is, or stop the experiment and begin another",
+            most = Experiment::MAX_EPOCHS
+        ),
+    )
+}

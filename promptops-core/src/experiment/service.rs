@@ -124,7 +124,8 @@ impl Experiments {
     /// units as possible change their variant, and a new epoch begins.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) for shares that do not sum to 100, or a variant without any; otherwise as
+    /// [`Invalid`](ErrorKind::Invalid) for shares that do not sum to 100, or a variant without any;
+    /// [`IllegalTransition`](ErrorKind::IllegalTransition) where there are [`Experiment::MAX_EPOCHS`] already; otherwise as
     /// [`pause`](Self::pause). Shares that are in force change nothing.
     pub async fn reweight(&self, id: &ExperimentId, percent: &[f64], actor: &Actor) -> Result<Experiment> {
         actor.authorise(Operation::Experiment)?;
@@ -133,6 +134,9 @@ impl Experiments {
         let allocation = allocation_of(percent, Some(&present.allocation))?;
         if allocation.shares() == present.allocation.shares() {
             return Ok(experiment);
+        }
+        if experiment.epochs.len() >= Experiment::MAX_EPOCHS {
+            return Err(refusal::no_more_epochs(id));
         }
         let number = present.number + 1;
         let detail = json!({

@@ -6,11 +6,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tracing::warn;
+
 use super::service::{Experimenting, Experiments, Look};
 use crate::base::{ExperimentId, TenantId};
-
-/// Most experiments that are watched at a time.
-const MOST: usize = 10_000;
 
 /// How experiments are looked at in the background.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +20,10 @@ pub struct WatchSettings {
     pub after_outcomes: Duration,
     /// How long after the last look the next one follows without outcomes, or after one that failed. Default 1 min.
     pub idle: Duration,
+    /// Most experiments that are watched at a time, for each of which some 200 bytes are kept. One that has no room is not
+    /// looked at by this process before another one has ended and it has new outcomes again: see [`WatchStats`]. Default
+    /// 1,000,000.
+    pub max_experiments: usize,
 }
 
 impl Default for WatchSettings {
@@ -28,8 +31,19 @@ impl Default for WatchSettings {
         Self {
             after_outcomes: Duration::from_secs(1),
             idle: Duration::from_secs(60),
+            max_experiments: 1_000_000,
         }
     }
+}
+
+/// How many experiments are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct WatchStats {
+    /// Those that are looked at now and then.
+    pub watched: u64,
+    /// How often one had no room, since the process began: raise [`WatchSettings::max_experiments`].
+    pub turned_away: u64,
 }
 
 /// Looks at the experiments that this process serves. Cheap to clone.
@@ -45,6 +59,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     is_running: bool,
+    turned_away: u64,
     seen: HashMap<(TenantId, ExperimentId), Seen>,
 }
 
@@ -76,6 +91,16 @@ impl Watch {
         self.see(tenant, experiment, false);
     }
 
+    /// How many experiments are watched.
+    #[must_use]
+    pub fn stats(&self) -> WatchStats {
+        let state = self.0.state();
+        WatchStats {
+            watched: state.seen.len() as u64,
+            turned_away: state.turned_away,
+        }
+    }
+
     /// Looks at once at the experiments that have new outcomes.
     pub async fn look_now(&self) {
         self.0.look().await;
@@ -88,7 +113,18 @@ impl Watch {
         let starts = {
             let mut state = self.0.state();
             let key = (tenant.clone(), experiment.clone());
-            if state.seen.len() >= MOST && !state.seen.contains_key(&key) {
+            let most = self.0.settings.max_experiments;
+            if state.seen.len() >= most && !state.seen.contains_key(&key) {
+                state.turned_away += 1;
+                if state.turned_away.is_power_of_two() {
+                    let turned_away = state.turned_away;
+                    drop(state);
+                    warn!(
+                        target: "promptops::watch",
+                        most, turned_away,
+                        "an experiment is not looked at by this process; raise `max_experiments`"
+                    );
+                }
                 return;
             }
             let due = self.0.with.governance.clock.elapsed() + self.0.settings.idle;
@@ -174,7 +210,7 @@ impl Inner {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch")
-            .field("experiments", &self.0.state().seen.len())
+            .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
 }

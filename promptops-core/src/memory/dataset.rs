@@ -49,16 +49,17 @@ impl DatasetStore for MemoryBackend {
     async fn save_dataset(&self, new: NewDataset) -> Result<SavedDataset> {
         let mut state = self.state();
         let tenant = state.tenant_mut(&new.tenant);
-        let versions = tenant.datasets.0.entry(new.name.clone()).or_default();
-        if let Some(same) = versions.iter().find(|stored| stored.dataset.hash == new.hash) {
+        let known = tenant.datasets.0.get(&new.name).map_or(&[][..], Vec::as_slice);
+        if let Some(same) = known.iter().find(|stored| stored.dataset.hash == new.hash) {
             return Ok(SavedDataset {
                 dataset: same.dataset.clone(),
                 created: false,
             });
         }
-        let number = versions
-            .last()
-            .map_or(Some(VersionNumber::FIRST), |last| last.dataset.version.next())
+        let latest = known.last().map(|last| last.dataset.version);
+        refusal::check_latest(&new, latest)?;
+        let number = latest
+            .map_or(Some(VersionNumber::FIRST), VersionNumber::next)
             .ok_or_else(|| refusal::no_more_versions(&new.name))?;
         let dataset = Dataset {
             name: new.name,
@@ -71,6 +72,7 @@ impl DatasetStore for MemoryBackend {
             created_by: new.created_by,
             created_at: new.created_at,
         };
+        let versions = tenant.datasets.0.entry(dataset.name.clone()).or_default();
         versions.push(Stored {
             dataset: dataset.clone(),
             entries: new.entries,

@@ -28,9 +28,7 @@ impl TraceStore for MemoryBackend {
             tenant
                 .counts
                 .add(&trace.dimensions(), trace.at, &trace.contribution());
-            if entry.is_kept {
-                tenant.traces.0.insert(trace.id, trace.clone());
-            }
+            tenant.traces.0.insert(trace.id, trace.clone());
             TraceVerdict::Written
         };
         Ok(batch.iter().map(&mut record).collect())

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::{Instant, timeout};
+
 use super::stores::Stores;
 use super::tenant::Tenant;
 use crate::base::error::Result;
@@ -15,7 +17,7 @@ use crate::base::{
 use crate::deployment::{Deploying, DeploymentSettings};
 use crate::environment::Governance;
 use crate::evaluation::Evaluating;
-use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings};
+use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings, WatchStats};
 use crate::observation::otel::Lookups;
 use crate::observation::{RecordingSettings, RecordingStats, TraceRecorder, TraceSettings};
 use crate::prompt::{Authoring, Tenants};
@@ -90,15 +92,25 @@ impl PromptOps {
         &self.0.events
     }
 
-    /// Takes no more outcomes and traces, writes what is queued, looks at the experiments that have new outcomes, and says
-    /// what became of all that was recorded. What is not written within the time, for each of the two, has failed.
+    /// Takes no more outcomes and traces, writes what is queued, looks at the experiments that have new outcomes as long as
+    /// there is time, and says what became of all that was recorded. What is not written within the time has failed. All of
+    /// it takes no longer than the deadline, but for a tenth of a second.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let began = Instant::now();
         let (outcomes, traces) = tokio::join!(
             self.0.outcomes.shutdown(deadline),
             self.0.traces.shutdown(deadline)
         );
-        self.0.watch.look_now().await;
+        let left = deadline.saturating_sub(began.elapsed());
+        // What is not looked at is so by the next process that serves it.
+        let _ = timeout(left, self.0.watch.look_now()).await;
         ShutdownReport { outcomes, traces }
+    }
+
+    /// How many experiments this process looks at by itself, and how many it had no room for.
+    #[must_use]
+    pub fn watch_stats(&self) -> WatchStats {
+        self.0.watch.stats()
     }
 
     /// What the resolver's cache holds and did.

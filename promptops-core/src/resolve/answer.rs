@@ -46,7 +46,9 @@ impl Resolved {
     pub(super) fn assign(mut self, unit: Option<&str>, forced: Option<&str>) -> Result<Self> {
         if let Some(enrolment) = &self.entry.enrolment {
             self.assigned = Some(enrolment.assign(unit, forced)?);
-        } else if let Some(variant) = forced {
+        } else if let Some(variant) = forced
+            && !self.is_fallback()
+        {
             return Err(self.no_experiment(variant));
         }
         Ok(self)

@@ -51,7 +51,8 @@ impl<'a> Resolve<'a> {
     }
 
     /// Uses this content, a text for example, when the prompt does not exist or was never reachable. The answer says
-    /// so. What was reachable once is served from memory instead.
+    /// so, and its stamp names neither version nor experiment, whatever variant is asked for. What was reachable once is
+    /// served from memory instead.
     pub fn fallback(mut self, content: impl Into<Content>) -> Self {
         self.fallback = Some(Box::new(content.into()));
         self

@@ -11,7 +11,7 @@ use promptops_core::base::{
 use promptops_core::curation::{Curated, CurationReport, FromTraces, Sessions};
 use promptops_core::evaluation::{DatasetDraft, Entry};
 use promptops_core::observation::{
-    Annotation, Assignment, AssignmentReason, Redact, RedactTexts, Stamp, TraceEntry, TraceError,
+    Annotation, Assignment, AssignmentReason, Omitted, Redact, RedactTexts, Stamp, TraceEntry, TraceError,
     TraceFilter, TraceRecord, TraceScore, UnitKey, VariantOf,
 };
 use promptops_core::{ErrorKind, MemoryBackend, PromptOps, Stores, Tenant};
@@ -79,7 +79,6 @@ impl Desk {
         let entry = |trace| TraceEntry {
             tenant: TenantId::new(tenant).unwrap(),
             trace,
-            is_kept: true,
         };
         let batch: Vec<TraceEntry> = traces.into_iter().map(entry).collect();
         self.stores.traces.record_traces(&batch).await.unwrap();
@@ -590,14 +589,22 @@ async fn entries_without_usable_inputs_are_left_out_and_counted() {
         with(4, Some(json!(["no map"]))),
         with(5, Some(json!({}))),
         plain(6),
+        // Sampling left it without content; what it should have been was said later.
+        trace(7, |trace| {
+            (trace.inputs, trace.output) = (None, None);
+            trace.omitted = Some(Omitted::Sampled);
+            trace.success = Some(true);
+            trace.corrected_output = Some("better".into());
+        }),
     ])
     .await;
-    let curated = desk.dataset("d").save(&desk.ana).await.unwrap();
+    let dataset = desk.dataset("d").expect_successes();
+    let curated = dataset.save(&desk.ana).await.unwrap();
     assert_eq!(desk.numbers(&curated).await, [5, 6]);
-    assert_eq!((curated.report.without_inputs, curated.report.matched), (4, 6));
+    assert_eq!((curated.report.without_inputs, curated.report.matched), (5, 7));
     assert_eq!(
         curated.dataset.message,
-        "6 traces found; 4 without usable inputs; 2 of 2 drawn, 0 with an expected output"
+        "7 traces found; 5 without usable inputs; 2 of 2 drawn, 0 with an expected output"
     );
 }
 
@@ -895,6 +902,69 @@ async fn entries_are_added_without_duplicates_and_get_what_is_known_meanwhile() 
             .contains("is for support/triage, and the traces are of other"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn who_adds_while_others_add_loses_nothing_of_theirs() {
+    let desk = Desk::with((1..=4).map(plain)).await;
+    let numbered = |numbers: std::ops::RangeInclusive<u64>| {
+        let of = move |trace: &TraceRecord| numbers.clone().any(|n| trace.at == second(n));
+        desk.dataset("golden").append().only(of)
+    };
+    numbered(1..=1).save(&desk.ana).await.unwrap();
+    // Another one adds twice, between what this one has read and what it saves.
+    let others = Arc::new(AtomicU32::new(0));
+    let curation = desk.acme.curation();
+    let (count, ana) = (others.clone(), desk.ana.clone());
+    let adding = desk.dataset("golden").append().only(move |trace| {
+        if trace.at == second(4) && count.fetch_add(1, Ordering::SeqCst) < 2 {
+            let n = u64::from(count.load(Ordering::SeqCst)) + 1;
+            let theirs = curation.dataset("golden").from(triage()).append();
+            let theirs = theirs.only(move |trace| trace.at == second(n));
+            let ana = ana.clone();
+            let save = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                runtime.block_on(theirs.save(&ana)).unwrap();
+            };
+            std::thread::spawn(save).join().unwrap();
+        }
+        trace.at == second(4)
+    });
+    let curated = adding.save(&desk.ana).await.unwrap();
+    assert_eq!(curated.dataset.to_string(), "golden v4");
+    assert_eq!(desk.numbers(&curated).await, [1, 2, 3, 4]);
+    assert_eq!((curated.report.sampled, curated.report.saved), (1, 4));
+    assert_eq!(others.load(Ordering::SeqCst), 3, "it read the traces three times");
+}
+
+#[tokio::test]
+async fn who_is_always_overtaken_is_told_so_and_changes_nothing() {
+    let desk = Desk::with((1..=100).map(plain)).await;
+    desk.dataset("golden").sample(1).save(&desk.ana).await.unwrap();
+    let (datasets, ana) = (desk.acme.datasets(), desk.ana.clone());
+    let tries = AtomicU32::new(0);
+    let adding = desk.dataset("golden").append().only(move |trace| {
+        if trace.at == second(1) {
+            let n = tries.fetch_add(1, Ordering::SeqCst);
+            let entry = Entry::new(format!("try-{n}"), Map::new());
+            let (datasets, ana) = (datasets.clone(), ana.clone());
+            let save = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+                let saved = datasets.save("golden", DatasetDraft::new([entry]), &ana);
+                runtime.block_on(saved).unwrap();
+            };
+            std::thread::spawn(save).join().unwrap();
+        }
+        true
+    });
+    let error = adding.save(&desk.ana).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(
+        error.to_string().contains("has v11 as its latest, expected v10"),
+        "{error}"
+    );
+    let latest = desk.acme.datasets().get("golden").await.unwrap();
+    assert_eq!(latest.to_string(), "golden v11");
 }
 
 #[tokio::test]

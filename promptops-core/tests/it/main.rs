@@ -27,6 +27,7 @@ mod otel;
 mod recording;
 mod resolving;
 mod rooms;
+mod sampling;
 mod schema_suite;
 mod schemas;
 mod scorer_vectors;

@@ -545,7 +545,6 @@ async fn a_comparison_reads_as_a_small_table() {
                     trace.usage = Some(promptops_core::llm::Usage::new(300, u64::from(10 * number)));
                     trace.cost = Some(Cost::from_nano_usd(u64::from(50_000 * number)));
                 }),
-                is_kept: true,
             })
             .collect();
         desk.store.record_traces(&batch).await.unwrap();

@@ -35,7 +35,6 @@ const ADD: &str = concat!(
     " ON CONFLICT (tenant, id) DO NOTHING RETURNING t.id)
     SELECT CASE WHEN count(*) < cardinality($2) THEN coalesce(array_agg(a.id::text), '{}') END FROM added a"
 );
-const KNOWN: &str = "SELECT k.id::text FROM promptops.known_traces($1, $2::text[]::uuid[]) k (id)";
 
 /// Traces in columns.
 #[derive(Default)]
@@ -111,15 +110,15 @@ impl Columns {
 /// Traces of one tenant, with their places in the batch.
 struct Batch<'a> {
     entries: Vec<(usize, &'a TraceEntry)>,
-    /// The first of each id that is to be kept.
-    kept: BTreeSet<TraceId>,
+    ids: BTreeSet<TraceId>,
+    /// The first of each id.
     columns: Columns,
 }
 
 impl<'a> Batch<'a> {
     fn new(entries: Vec<(usize, &'a TraceEntry)>) -> Result<Self> {
         let mut first: BTreeMap<TraceId, &TraceRecord> = BTreeMap::new();
-        for (_, entry) in entries.iter().filter(|(_, entry)| entry.is_kept) {
+        for (_, entry) in &entries {
             first.entry(entry.trace.id).or_insert(&entry.trace);
         }
         // In order of ids, so that two that record the same do not wait in a circle, and pages fill up one by one.
@@ -129,7 +128,7 @@ impl<'a> Batch<'a> {
         }
         Ok(Self {
             entries,
-            kept: first.into_keys().collect(),
+            ids: first.into_keys().collect(),
             columns,
         })
     }
@@ -142,18 +141,9 @@ impl<'a> Batch<'a> {
     ) -> error::Result<()> {
         // Those that are added, until the batch comes by them.
         let mut added = self.add(tx, tenant).await?;
-        // Those that the tenant had before, and those that the batch has come by.
-        let mut present = self.known(tx, tenant, &added).await?;
         let mut counts = Additions::default();
-        for (at, TraceEntry { trace, is_kept, .. }) in &self.entries {
-            let is_new = if *is_kept {
-                added.remove(&trace.id)
-            } else {
-                !present.contains(&trace.id)
-            };
-            if *is_kept {
-                present.insert(trace.id);
-            }
+        for (at, TraceEntry { trace, .. }) in &self.entries {
+            let is_new = added.remove(&trace.id);
             if is_new {
                 counts.add(&trace.dimensions(), trace.at, &trace.contribution());
             }
@@ -169,32 +159,12 @@ impl<'a> Batch<'a> {
     }
 
     async fn add(&self, tx: &mut Transaction, tenant: i64) -> error::Result<BTreeSet<TraceId>> {
-        if self.kept.is_empty() {
-            return Ok(BTreeSet::new());
-        }
         let row = tx.row(ADD, |query| self.columns.bind(query, tenant)).await?;
         let added: Option<Vec<String>> = row.ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
         match added {
-            None => Ok(self.kept.clone()),
+            None => Ok(self.ids.clone()),
             Some(added) => added.iter().map(|id| trace_id(id)).collect(),
         }
-    }
-
-    /// Which of those that are not kept the tenant had before; the others say so when they are added.
-    async fn known(
-        &self,
-        tx: &mut Transaction,
-        tenant: i64,
-        added: &BTreeSet<TraceId>,
-    ) -> error::Result<BTreeSet<TraceId>> {
-        let counted = self.entries.iter().filter(|(_, entry)| !entry.is_kept);
-        let ids: BTreeSet<TraceId> = counted.map(|(_, entry)| entry.trace.id).collect();
-        let ids: Vec<String> = ids.difference(added).map(ToString::to_string).collect();
-        if ids.is_empty() {
-            return Ok(BTreeSet::new());
-        }
-        let rows = tx.rows(KNOWN, |query| query.bind(tenant).bind(&ids)).await?;
-        rows.iter().map(|row| trace_id(row.try_get(0)?)).collect()
     }
 }
 

@@ -182,7 +182,6 @@ pub fn trace(millis: i64, bits: u128) -> TraceEntry {
     TraceEntry {
         tenant: acme_id(),
         trace,
-        is_kept: true,
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "this is test code, most of it outside of the functions that are marked so"
 )]
 
+mod completion;
 mod conformance;
 mod connecting;
 mod databases;

@@ -20,8 +20,7 @@ pub(super) struct TraceRow {
     pub(super) model: Option<String>,
     pub(super) session: Option<String>,
     pub(super) has_inputs: bool,
-    /// `None` for one that is only counted.
-    pub(super) body: Option<String>,
+    pub(super) body: String,
 }
 
 /// Deepest nesting of inputs. A parser of JSON takes 127 levels, and a trace has some of its own: one that is deeper could
@@ -54,7 +53,7 @@ impl TraceRow {
             model: trace.model.clone(),
             session: trace.session.clone(),
             has_inputs: trace.inputs.is_some(),
-            body: entry.is_kept.then(|| encode(trace)).transpose()?,
+            body: encode(trace)?,
         })
     }
 }

@@ -130,6 +130,7 @@ async fn evaluated(path: &std::path::Path) -> SqliteBackend {
         name: DatasetName::new("golden").unwrap(),
         hash: hasher.finish(),
         entries: std::sync::Arc::new(entries.into()),
+        expected_latest: None,
         prompt: None,
         metadata: serde_json::Map::new(),
         message: String::new(),

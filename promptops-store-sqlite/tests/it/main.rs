@@ -7,11 +7,13 @@
     reason = "this is test code, most of it outside of the functions that are marked so"
 )]
 
+mod completion;
 mod conformance;
 mod desk;
 mod files;
 mod integrity;
 mod processes;
+mod queued;
 mod quiz;
 mod runs;
 mod traffic;

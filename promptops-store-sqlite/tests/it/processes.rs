@@ -16,7 +16,7 @@ use promptops_core::prompt::{Body, Lookup, Reference, Store};
 use promptops_store_sqlite::SqliteBackend;
 
 use crate::desk::{acme, audit_log, name, production, promote, save};
-use crate::{files, runs, traffic};
+use crate::{completion, files, queued, runs, traffic};
 
 const TASK: &str = "PROMPTOPS_TEST_TASK";
 const FILE: &str = "PROMPTOPS_TEST_FILE";
@@ -29,6 +29,7 @@ fn command(executable: &Path, task: &str, file: &Path, label: &str) -> Command {
         .env(TASK, task)
         .env(FILE, file)
         .env(LABEL, label)
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
     command
@@ -86,6 +87,8 @@ fn other_process() {
             "serve" => serve(file).await,
             "evaluate" => runs::evaluate(file, &label).await,
             "record" => traffic::record(file, &label).await,
+            "queue" => queued::record(file, &label).await,
+            "complete" => completion::race(file, &label).await,
             "open" => files::open_read_only(file).await,
             other => panic!("unknown task {other}"),
         }

@@ -68,7 +68,6 @@ fn trace(prompt: &str, n: u64) -> TraceEntry {
             session: None,
             tags: BTreeSet::new(),
         },
-        is_kept: true,
     }
 }
 

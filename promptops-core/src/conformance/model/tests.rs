@@ -181,12 +181,12 @@ const TRAFFIC_OUTCOMES: &[(&str, &str, usize)] = &[
     (
         "change_experiment",
         "conflict: the experiment is at revision expected it was",
-        17,
+        10,
     ),
     (
         "change_experiment",
         "conflict: the policies are at revision expected one was",
-        4,
+        2,
     ),
     (
         "change_experiment",
@@ -223,12 +223,12 @@ const TRAFFIC_OUTCOMES: &[(&str, &str, usize)] = &[
     (
         "create_experiment",
         "conflict: the policies are at revision expected one was",
-        14,
+        8,
     ),
     (
         "create_experiment",
         "illegal transition: of variant is restore it or compare",
-        7,
+        3,
     ),
     (
         "create_experiment",
@@ -274,7 +274,7 @@ const TRAFFIC_OUTCOMES: &[(&str, &str, usize)] = &[
     (
         "set_status",
         "conflict: is a variant of the open experiment stop",
-        3,
+        1,
     ),
     ("tallies", "nothing", 70),
     ("tallies", "something", 170),

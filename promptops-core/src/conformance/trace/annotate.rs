@@ -3,7 +3,8 @@
 use crate::conformance::Harness;
 use crate::conformance::fixture::*;
 use crate::observation::{
-    Annotation, AnnotationEntry, Resolution, TraceError, TraceRecord, TraceScore, TraceVerdict,
+    Annotation, AnnotationEntry, Omitted, Resolution, TraceError, TraceFilter, TraceRecord, TraceScore,
+    TraceVerdict,
 };
 
 use TraceVerdict::{Unknown, Written};
@@ -73,6 +74,51 @@ pub async fn annotated_trace_is_counted_anew(harness: &dyn Harness) {
         0,
         "an annotation is no change to be audited"
     );
+}
+
+/// What is said later of a trace that sampling left without content is kept whole, and changes success rate and rating.
+pub async fn late_feedback_on_a_trace_without_content_counts(harness: &dyn Harness) {
+    let desk = Desk::open(harness).await;
+    let mut traces: Vec<_> = (0..4).map(|n| left_out(trace(n))).collect();
+    traces[3].error = Some(TraceError {
+        kind: "timeout".into(),
+        message: String::new(),
+    });
+    desk.record_traces(&traces).await;
+    let gate = async |desk: &Desk| {
+        let all = desk.metrics("triage", &closure("one"), Some("production")).await;
+        (all.success_rate(), all.average_rating())
+    };
+    assert_eq!(
+        gate(&desk).await,
+        (Some(0.0), None),
+        "but for the error nobody knows"
+    );
+    for (n, success) in [(0, true), (1, true), (2, false), (3, true)] {
+        let said = Annotation {
+            success: Some(success),
+            rating_millionths: (n < 2).then_some(500_000 + 500_000 * n),
+            corrected_output: Some(format!("better {n}")),
+            comment: Some("as it should be".into()),
+            scores: [(score_name("exact"), score(n, Some("for a reason")))].into(),
+        };
+        let trace = &mut traces[n as usize];
+        said.apply(trace);
+        desk.annotate(trace.id, said).await;
+    }
+    let desk = desk.reopen(harness).await;
+    assert_eq!(gate(&desk).await, (Some(0.75), Some(0.75)));
+    desk.counts_are_of("triage", &traces).await;
+    traces.reverse();
+    assert_eq!(desk.all_traces().await, traces);
+    assert!(traces.iter().all(|trace| trace.omitted == Some(Omitted::Sampled)));
+    let corrected = TraceFilter {
+        has_correction: true,
+        success: Some(true),
+        min_rating_millionths: Some(1_000_000),
+        ..TraceFilter::default()
+    };
+    assert_eq!(desk.traces(&corrected).await, traces[2..3]);
 }
 
 /// What is said of one trace is added in the order of the batch.

@@ -9,7 +9,7 @@ use crate::conformance::Harness;
 use crate::conformance::fixture::*;
 use crate::llm::{Cost, Usage};
 use crate::observation::{
-    AssignmentReason, Omitted, Resolution, TraceEntry, TraceError, TraceRecord, TraceScore, TraceVerdict,
+    AssignmentReason, Omitted, Resolution, TraceError, TraceFilter, TraceRecord, TraceScore, TraceVerdict,
     UnitKey,
 };
 
@@ -117,7 +117,7 @@ pub async fn trace_is_kept_as_recorded(harness: &dyn Harness) {
     }
 }
 
-/// A trace whose id is kept already is a duplicate, whatever it says: it is neither kept nor counted.
+/// A trace whose id is there already is a duplicate, whatever it says: it is neither kept nor counted.
 pub async fn recorded_trace_is_a_duplicate(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
     let other = |n: u32| TraceRecord {
@@ -131,10 +131,7 @@ pub async fn recorded_trace_is_a_duplicate(harness: &dyn Harness) {
         .await;
     assert_eq!(first.unwrap(), [Written, Duplicate, Written, Duplicate]);
     let desk = desk.reopen(harness).await;
-    let mut counted = desk.trace_entry(trace(2));
-    counted.is_kept = false;
-    let batch = [desk.trace_entry(other(2)), counted, desk.trace_entry(trace(3))];
-    let again = desk.stores.traces.record_traces(&batch).await;
+    let again = desk.try_record_traces(&[other(2), trace(2), trace(3)]).await;
     assert_eq!(again.unwrap(), [Duplicate, Duplicate, Written]);
     assert_eq!(desk.all_traces().await, [trace(3), trace(2), trace(1)]);
     desk.counts_are_of("triage", &[trace(1), trace(2), trace(3)])
@@ -155,43 +152,58 @@ pub async fn recorded_trace_is_a_duplicate(harness: &dyn Harness) {
     other.counts_are_of("triage", &[trace(1), trace(4)]).await;
 }
 
-/// A trace that is not to be kept is counted, and its id stays free.
-pub async fn traces_that_are_not_kept_are_counted(harness: &dyn Harness) {
+/// A trace that sampling leaves without content is kept, counted and a duplicate like any other.
+pub async fn traces_without_content_are_kept_and_counted(harness: &dyn Harness) {
     let desk = Desk::open(harness).await;
-    let entry = |n, is_kept| TraceEntry {
-        is_kept,
-        ..desk.trace_entry(trace(n))
+    let mut full = trace(1);
+    full.stamp.assignment = Some(assignment("exp-1", "a"));
+    full.error = Some(TraceError {
+        kind: "timeout".into(),
+        message: String::new(),
+    });
+    full.success = Some(false);
+    full.rating_millionths = Some(250_000);
+    full.scores = [(score_name("exact"), score(500_000, None))].into();
+    full.session = Some("s-1".into());
+    full.tags = ["beta".to_owned()].into();
+    let traces = [full, trace(2), trace(3)].map(left_out);
+    let [first, second, third] = &traces;
+    // Whichever of one id comes first stays as it is.
+    let with_content = |of: &TraceRecord| TraceRecord {
+        output: Some("later".into()),
+        omitted: None,
+        ..of.clone()
     };
-    let batch = [
-        entry(1, false),
-        entry(2, true),
-        entry(3, false),
-        entry(3, true),
-        entry(3, false),
-        entry(4, false),
-        entry(4, false),
-    ];
-    let verdicts = desk.stores.traces.record_traces(&batch).await.unwrap();
-    assert_eq!(
-        verdicts,
-        [Written, Written, Written, Written, Duplicate, Written, Written],
-        "of one that was not kept nobody can say"
-    );
+    let batch = [first.clone(), first.clone(), with_content(first), second.clone()];
+    let verdicts = desk.try_record_traces(&batch).await.unwrap();
+    assert_eq!(verdicts, [Written, Duplicate, Duplicate, Written]);
     let desk = desk.reopen(harness).await;
-    assert_eq!(desk.all_traces().await, [trace(3), trace(2)]);
-    for n in [1, 4] {
-        assert_eq!(desk.trace(trace(n).id).await, None);
-        assert_eq!(
-            desk.try_annotate(&[(trace(n).id, judged(true))]).await.unwrap(),
-            [TraceVerdict::Unknown]
-        );
+    let again = [with_content(second), first.clone(), third.clone(), trace(4)];
+    let verdicts = desk.try_record_traces(&again).await.unwrap();
+    assert_eq!(verdicts, [Duplicate, Duplicate, Written, Written]);
+    let verdicts = desk.try_record_traces(&[left_out(trace(4))]).await.unwrap();
+    assert_eq!(verdicts, [Duplicate]);
+    for trace in &traces {
+        assert_eq!(desk.trace(trace.id).await.as_ref(), Some(trace));
     }
-    let counted = [1, 2, 3, 3, 4, 4].map(trace);
-    desk.counts_are_of("triage", &counted).await;
-    // What is kept later is counted again.
-    desk.record_traces(&[trace(1)]).await;
-    let counted = [&counted[..], &[trace(1)]].concat();
-    desk.counts_are_of("triage", &counted).await;
+    let all = [trace(4), third.clone(), second.clone(), first.clone()];
+    assert_eq!(desk.all_traces().await, all);
+    desk.counts_are_of("triage", &all).await;
+    let found = async |filter| desk.traces(&filter).await;
+    let with_inputs = TraceFilter {
+        has_inputs: true,
+        ..TraceFilter::default()
+    };
+    assert_eq!(found(with_inputs).await, [trace(4)]);
+    let in_session = TraceFilter {
+        session: Some("s-1".into()),
+        is_error: Some(true),
+        ..TraceFilter::default()
+    };
+    assert_eq!(found(in_session).await, traces[..1]);
+    assert_eq!(desk.prune_traces(third.at, 5).await, 2);
+    assert_eq!(desk.all_traces().await, all[..2]);
+    desk.counts_are_of("triage", &all).await;
 }
 
 /// Traces are counted by what was served and by their own time, however late they are recorded.

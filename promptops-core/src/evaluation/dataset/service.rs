@@ -43,14 +43,19 @@ impl Datasets {
     /// errors.
     pub async fn save(&self, name: &str, draft: DatasetDraft, actor: &Actor) -> Result<Dataset> {
         actor.authorise(Operation::SaveDataset)?;
-        Ok(self.put(DatasetName::new(name)?, draft, actor).await?.dataset)
+        Ok(self
+            .put(DatasetName::new(name)?, draft, None, actor)
+            .await?
+            .dataset)
     }
 
-    /// As [`save`](Self::save), and says whether the version is new.
+    /// As [`save`](Self::save), and says whether the version is new. Where a number is given, that version must be the latest
+    /// one, and with 0 there must be none: else it is a [`Conflict`](ErrorKind::Conflict).
     pub(crate) async fn put(
         &self,
         name: DatasetName,
         draft: DatasetDraft,
+        expected_latest: Option<u32>,
         actor: &Actor,
     ) -> Result<SavedDataset> {
         actor.authorise(Operation::SaveDataset)?;
@@ -70,6 +75,7 @@ impl Datasets {
             name,
             hash,
             entries: Arc::new(draft.entries),
+            expected_latest,
             prompt: draft.prompt,
             metadata: draft.metadata,
             message: draft.message,

@@ -25,6 +25,9 @@ pub struct NewDataset {
     pub hash: DatasetHash,
     /// The entries, in their order; at least one.
     pub entries: Arc<Vec<Entry>>,
+    /// The number of the version that must be the latest, 0 where there must be none: for entries that were made from what
+    /// that version has. `None` when it may be any.
+    pub expected_latest: Option<u32>,
     /// The prompt that it is for, if for one only.
     pub prompt: Option<PromptName>,
     /// What else the author says about it.
@@ -71,6 +74,9 @@ pub trait DatasetStore: Send + Sync {
     /// - Versions of one name are numbered from 1 without gaps, also under racing saves.
     /// - When a version of this name has this hash, nothing changes and that version is returned, with its own prompt,
     ///   metadata, message, author and time.
+    /// - Otherwise the latest version is the one that is expected, if one is, else
+    ///   [`Conflict`](crate::base::ErrorKind::Conflict) with the latest one's number as the current revision. Of two racing
+    ///   saves that expect the same one exactly one succeeds.
     /// - Entries come back in their order and byte for byte: numbers, unknown characters and nesting included.
     async fn save_dataset(&self, new: NewDataset) -> Result<SavedDataset>;
 

@@ -23,8 +23,8 @@ pub struct RecordingSettings {
     /// meanwhile. Zero: one try. Default 30 s, at most 1 h.
     pub retry_for: Duration,
     /// How long one try may take before it is given up, which counts as a failure that another try may help. The store
-    /// may have written the batch nevertheless: then another try calls its items duplicates, but for traces that are not
-    /// kept, which nobody knows again and which are counted twice. Default 30 s, range 1 ms ..= 1 h.
+    /// may have written the batch nevertheless: then another try calls its items duplicates, and counts none twice.
+    /// Default 30 s, range 1 ms ..= 1 h.
     pub write_timeout: Duration,
 }
 

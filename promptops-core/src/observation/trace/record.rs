@@ -18,7 +18,8 @@ pub struct TraceError {
     /// What kind of failure: the text of an [`LlmErrorKind`](crate::llm::LlmErrorKind), or a name of the host's own. At most
     /// 200 bytes.
     pub kind: String,
-    /// What was said. At most 4,000 bytes.
+    /// What was said. At most 4,000 bytes; empty where no content is kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
@@ -64,9 +65,13 @@ pub enum Omitted {
     BySetting,
     /// They were larger than the settings allow.
     TooLarge,
+    /// The trace is not among the share of which the settings say that content is kept. What was said of the answer when it
+    /// was recorded (the error's message, a comment, a correction, the reasons of scores) is not there either; what is said
+    /// later is.
+    Sampled,
 }
 
-/// One production call, as it is kept.
+/// One production call, as it is kept. In its JSON, what is not there is not written.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct TraceRecord {
     /// Its id.
@@ -76,34 +81,49 @@ pub struct TraceRecord {
     /// When it began.
     pub at: Timestamp,
     /// What the prompt was rendered with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<Value>,
     /// What the model answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// Why inputs and output are not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub omitted: Option<Omitted>,
     /// Why there was no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<TraceError>,
     /// Whether the answer served its purpose; `None` while nobody has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<bool>,
     /// A rating in millionths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rating_millionths: Option<u32>,
     /// What the answer should have been, as somebody said who knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrected_output: Option<String>,
     /// What somebody said of the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// Scores by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub scores: BTreeMap<ScoreName, TraceScore>,
     /// How long the answer took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Duration>,
     /// Tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// What it cost; `None` when that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
     /// The model that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The conversation, user or workflow that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tags: BTreeSet<String>,
 }
 
@@ -156,6 +176,21 @@ impl TraceRecord {
             })
             .collect();
         metrics
+    }
+
+    /// Takes out what was asked, answered and said. What it is found and counted by stays.
+    pub(super) fn leave_out_content(&mut self) {
+        self.omitted = Some(Omitted::Sampled);
+        self.inputs = None;
+        self.output = None;
+        self.corrected_output = None;
+        self.comment = None;
+        if let Some(error) = &mut self.error {
+            error.message = String::new();
+        }
+        for score in self.scores.values_mut() {
+            score.reason = None;
+        }
     }
 
     /// About how many bytes it keeps.
@@ -249,8 +284,6 @@ pub struct TraceEntry {
     pub tenant: TenantId,
     /// The trace.
     pub trace: TraceRecord,
-    /// Whether it is kept; otherwise it is only counted.
-    pub is_kept: bool,
 }
 
 /// What is said of a trace after it was recorded. What is `None` or empty leaves what is there.

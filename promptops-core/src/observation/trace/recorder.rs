@@ -1,4 +1,4 @@
-//! Recording traces: sampled, redacted, counted, and never in anybody's way.
+//! Recording traces: with content or without, redacted, counted, and never in anybody's way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -64,6 +64,15 @@ fn from_the_future(id: TraceId, at: Timestamp) -> Error {
     ))
 }
 
+fn too_old(id: TraceId, settings: &TraceSettings) -> Error {
+    invalid(format!(
+        "the trace {id} began {}, longer ago than the {} hours that traces are kept: it would be removed at once, and counted \
+         again when it comes again; record it sooner, or raise `retention`",
+        id.at(),
+        settings.kept_for().as_secs() / 3_600
+    ))
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -99,20 +108,33 @@ impl TraceRecorder {
         let now = self.clock.now();
         let at = trace.began(now);
         let id = trace.id.unwrap_or_else(|| self.ids.trace_id(at));
-        let is_kept = self.keeps(&trace, id);
+        let keeps_content = self.keeps_content(&trace, id);
         if id.at().max(at) > now + MOST_AHEAD {
             return (id, Err(from_the_future(id, at)));
         }
-        let entry = trace.into_record(id, at, &self.settings).map(|trace| TraceEntry {
-            tenant: tenant.clone(),
-            trace,
-            is_kept,
+        if self.is_too_old(id, now) {
+            return (id, Err(too_old(id, &self.settings)));
+        }
+        let entry = trace.into_record(id, at, &self.settings).map(|mut trace| {
+            if !keeps_content {
+                trace.leave_out_content();
+            }
+            TraceEntry {
+                tenant: tenant.clone(),
+                trace,
+            }
         });
         (id, entry)
     }
 
-    /// The entry of a trace that is kept whatever the share, and did not wait to be recorded.
-    pub(super) fn kept_entry(
+    /// Whether the next removal takes a trace of this id, which nobody would know again then.
+    pub(super) fn is_too_old(&self, id: TraceId, now: Timestamp) -> bool {
+        let oldest = self.settings.oldest(now);
+        oldest.is_some_and(|oldest| id < TraceId::first_at(oldest))
+    }
+
+    /// The entry of a trace that keeps its content whatever the share, and did not wait to be recorded.
+    pub(super) fn imported_entry(
         &self,
         tenant: &TenantId,
         (id, at): (TraceId, Timestamp),
@@ -121,7 +143,6 @@ impl TraceRecorder {
         Ok(TraceEntry {
             tenant: tenant.clone(),
             trace: trace.into_record(id, at, &self.settings)?,
-            is_kept: true,
         })
     }
 
@@ -157,7 +178,7 @@ impl TraceRecorder {
         self.clock.now()
     }
 
-    fn keeps(&self, trace: &Trace, id: TraceId) -> bool {
+    fn keeps_content(&self, trace: &Trace, id: TraceId) -> bool {
         let share = self.settings.sample;
         if share.is_nan() || share >= 1.0 || (self.settings.keep_errors && trace.is_error()) {
             return true;
@@ -392,9 +413,6 @@ impl Writing {
 
     /// Takes out what must not be kept; says whether it can be stored.
     fn redact(&self, entry: &mut TraceEntry) -> bool {
-        if !entry.is_kept {
-            return true;
-        }
         let trace = &mut entry.trace;
         let (id, at, stamp) = (trace.id, trace.at, trace.stamp.clone());
         let redacted = self.try_redact(|redact| redact.trace(trace));
@@ -484,17 +502,14 @@ impl Sink for Writing {
     }
 
     fn is_worth_another_try(&self, error: &Error) -> bool {
-        // What was stored by a try whose answer was lost is found again, and not counted twice. Of traces that are not
-        // kept, which are counted alone, nobody can say.
+        // What was stored by a try whose answer was lost is found again, and not counted twice.
         error.is_retryable() || error.kind() == ErrorKind::OutcomeUnknown
     }
 
     async fn written(&self, batch: &[Item], _: &[Verdict]) {
         let now = self.clock.elapsed();
         let due = self.due(batch, now);
-        let kept = chrono::TimeDelta::from_std(self.settings.kept_for()).ok();
-        let before = kept.and_then(|kept| self.clock.now().checked_sub_signed(kept));
-        if let Some(before) = before {
+        if let Some(before) = self.settings.oldest(self.clock.now()) {
             for tenant in due {
                 // What could not be removed is removed another time; what was too much for a turn, or for the time that
                 // this may take, with the next batch.

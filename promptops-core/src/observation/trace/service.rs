@@ -70,7 +70,7 @@ impl Traces {
     /// Says more of a trace and waits until it is stored.
     ///
     /// # Errors
-    /// [`NotFound`](ErrorKind::NotFound) when there is no such trace, since it was not kept or is too old;
+    /// [`NotFound`](ErrorKind::NotFound) when there is no such trace, since it was not recorded or is too old;
     /// [`Invalid`](ErrorKind::Invalid) for what is out of its range, saying what; the backend's errors;
     /// [`IllegalTransition`](ErrorKind::IllegalTransition) after a shutdown.
     pub async fn annotate_durable(&self, trace: TraceId, annotate: Annotate) -> Result<()> {
@@ -88,10 +88,11 @@ impl Traces {
     /// the collector's file exporter have it. How a span becomes a trace is said [there](super::otel).
     ///
     /// Each span that is a call of a language model, and says which version of which prompt it was made with, is a trace
-    /// then, redacted and with or without content as the settings are; none is left out by sampling. Importing it again is
-    /// a duplicate; what was recorded here and not kept, or removed, is not known again, and is counted twice. What is passed
-    /// over is in the report, with the reason and the first places. A span whose
-    /// `promptops.tenant` is another tenant is passed over.
+    /// then, redacted and with or without content as the settings are; none is sampled. Importing it again is a duplicate,
+    /// and so is what was recorded here, which stays as it is. What is older than the retention is passed over; only what
+    /// [`remove_before`](Self::remove_before) took earlier is not known again, and is counted twice. What is passed over is
+    /// in the report, with the reason and the first places. A span whose `promptops.tenant` is another tenant is passed
+    /// over.
     ///
     /// Reads and parses where it is polled, a batch between two calls of the store: give large files a task of their own.
     ///
@@ -138,7 +139,7 @@ impl Traces {
         Error::new(
             ErrorKind::NotFound,
             format!(
-                "there is no trace {id}: it was not recorded yet, not kept, or removed after {} days",
+                "there is no trace {id}: it was not recorded, not yet written, or removed after {} days",
                 self.recorder.retention().as_secs() / 86_400
             ),
         )
@@ -155,7 +156,8 @@ impl Traces {
     }
 
     /// Removes this tenant's traces that began before a time, and says how many. The writer removes by itself what is older
-    /// than the retention. What was counted of them stays.
+    /// than the retention. What was counted of them stays; one that is younger than the retention and comes again is counted
+    /// again.
     ///
     /// # Errors
     /// The backend's errors.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::redact::Redact;
+use crate::base::Timestamp;
 use crate::observation::recording::RecordingSettings;
 
 /// Whether inputs and outputs are kept.
@@ -28,17 +29,20 @@ pub struct TraceSettings {
     pub content: Content,
     /// Most bytes of the texts and keys of inputs and output together; of a larger trace neither is kept. Default 256 KiB.
     pub max_content_bytes: usize,
-    /// Share of traces that are kept, 0.0 ..= 1.0; all are counted. Whole sessions are kept or not, where traces name one.
-    /// What is no number counts as 1. Default 1.
+    /// Share of traces that keep their content, 0.0 ..= 1.0. Whole sessions do or do not, where traces name one. What is no
+    /// number counts as 1. Default 1.
     ///
-    /// What is said later of a trace that was not kept is invalid, and not counted, while an error counts as a failure at
-    /// once. So below 1, success rates are too low wherever answers are judged later than they are recorded.
+    /// Of the others is kept what they are found and counted by: stamp, times, the kind of error, success, rating, scores,
+    /// tokens, cost, model, session and tags, in some 500 bytes of JSON each. Inputs, output, the error's message and the
+    /// reasons of scores are left out, and [`Omitted::Sampled`](super::Omitted::Sampled) says so. What is said of them later
+    /// is kept whole, and counted.
     pub sample: f64,
-    /// Whether errors are kept whatever the share. Default: yes.
+    /// Whether errors keep their content whatever the share. Default: yes.
     pub keep_errors: bool,
     /// Takes out what must not be kept. Default: nothing.
     pub redact: Option<Arc<dyn Redact>>,
-    /// How long traces and counts by the minute are kept, at least an hour; counts by the hour and day stay. Default 90 days.
+    /// How long traces and counts by the minute are kept, at least an hour; counts by the hour and day stay. A trace whose id
+    /// is older when it is recorded is invalid. Default 90 days.
     pub retention: Duration,
     /// How often what is older is removed, by the writer, for the tenants whose traces it writes; zero: never by itself.
     /// Default 1 h.
@@ -64,6 +68,12 @@ impl TraceSettings {
     /// How long traces are kept.
     pub(super) fn kept_for(&self) -> Duration {
         self.retention.max(Duration::from_secs(3_600))
+    }
+
+    /// What began before this is removed; `None` where there is no such time.
+    pub(super) fn oldest(&self, now: Timestamp) -> Option<Timestamp> {
+        let kept = chrono::TimeDelta::from_std(self.kept_for()).ok()?;
+        now.checked_sub_signed(kept)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
 pub enum TraceVerdict {
     /// It is kept, and counted.
     Written,
-    /// There is a trace of this id already, which stays as it is. Of one that was not kept nobody can say.
+    /// There is a trace of this id already, which stays as it is.
     Duplicate,
     /// There is no trace of this id.
     Unknown,
@@ -27,8 +27,8 @@ pub trait TraceStore: Send + Sync {
     /// Records traces and counts them, in every resolution, and says of each, in order, what became of it.
     ///
     /// # Behavior
-    /// - A trace whose id the tenant has kept already is a duplicate, also within one batch: it is neither kept nor counted.
-    /// - One that is not to be kept is counted all the same. Its id stays free.
+    /// - A trace whose id the tenant has already is a duplicate, also within one batch: it is neither kept nor counted.
+    /// - One without content is kept, counted and known again like any other.
     /// - Each is counted by its own [`at`](TraceRecord::at), however late it is recorded.
     /// - Concurrent calls lose no count, and a reader sees a batch's counts as a whole.
     async fn record_traces(&self, batch: &[TraceEntry]) -> Result<Vec<TraceVerdict>>;

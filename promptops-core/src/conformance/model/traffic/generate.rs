@@ -81,7 +81,7 @@ fn begin(there: &There) -> BoxedStrategy<Operation> {
         };
         (Just(at), (number(), number()))
     });
-    let namespace = option::weighted(0.3, select(&[(0, 5_000), (5_000, 10_000), (4_999, 5_001)][..]));
+    let namespace = option::weighted(0.6, select(&[(0, 5_000), (5_000, 10_000), (4_999, 5_001)][..]));
     let rests_on = (revision(5), revision(4));
     let what = (select(&EXPERIMENTS[..]), sometimes(94));
     (place, what, rests_on, namespace, by())
@@ -151,7 +151,7 @@ fn traces() -> BoxedStrategy<Operation> {
         sometimes(75),
     );
     let traced = (0..TRACES, at, of, how, said()).prop_map(
-        |(id, at, (prompt, closure, environment), (variant, is_error, is_kept), said)| Traced {
+        |(id, at, (prompt, closure, environment), (variant, is_error, has_content), said)| Traced {
             id,
             at,
             prompt,
@@ -159,7 +159,7 @@ fn traces() -> BoxedStrategy<Operation> {
             environment,
             variant,
             is_error,
-            is_kept,
+            has_content,
             said,
         },
     );
@@ -269,20 +269,24 @@ fn read(there: &Ongoing) -> BoxedStrategy<Operation> {
             })
         })
         .boxed();
-    let reads = Union::new_weighted(vec![(2, experiments), (3, traces), (2, rollups)]);
-    let tenants = match (&there.experiments[..], &there.traces[..]) {
-        ([], []) => tenant().boxed(),
-        (experiments, traces) => {
-            let of = experiments
-                .iter()
-                .map(|of| of.0)
-                .chain(traces.iter().map(|of| of.0));
-            mostly(select(of.collect::<Vec<_>>()), tenant(), 10)
-        }
-    };
-    (tenants, reads)
+    let of_experiments = mostly_of(there.experiments.iter().map(|of| of.0).collect());
+    let of_traces = mostly_of(there.traces.iter().map(|of| of.0).collect());
+    let reads = Union::new_weighted(vec![
+        (2, (of_experiments, experiments).boxed()),
+        (3, (of_traces.clone(), traces).boxed()),
+        (2, (of_traces, rollups).boxed()),
+    ]);
+    reads
         .prop_map(|(tenant, read)| Operation::Read(tenant, Read::Traffic(read)))
         .boxed()
+}
+
+/// Mostly one of these tenants.
+fn mostly_of(tenants: Vec<&'static str>) -> BoxedStrategy<&'static str> {
+    if tenants.is_empty() {
+        return tenant().boxed();
+    }
+    mostly(select(tenants), tenant(), 10)
 }
 
 /// Experiments and traces, each kind with its weight.
@@ -295,7 +299,7 @@ pub(in super::super) fn traffic(all: &There) -> Vec<(u32, BoxedStrategy<Operatio
     if !there.experiments.is_empty() {
         choices.push((18, change(there)));
         choices.push((18, outcomes(there)));
-        choices.push((3, losses(there)));
+        choices.push((6, losses(there)));
     }
     if !there.traces.is_empty() {
         choices.push((7, annotate(there)));

@@ -79,7 +79,7 @@ pub(super) struct Traced {
     pub environment: Option<&'static str>,
     pub variant: Option<&'static str>,
     pub is_error: bool,
-    pub is_kept: bool,
+    pub has_content: bool,
     pub said: Said,
 }
 
@@ -186,10 +186,11 @@ impl Traced {
         });
         record.tags = (0..self.said.more % 3).map(|n| format!("tag {n}")).collect();
         self.said.annotation().apply(&mut record);
-        TraceEntry {
-            is_kept: self.is_kept,
-            ..desk.trace_entry(record)
-        }
+        desk.trace_entry(if self.has_content {
+            record
+        } else {
+            left_out(record)
+        })
     }
 }
 

@@ -112,17 +112,17 @@ async fn a_backlog_is_worked_off_in_larger_batches() {
         pipeline.record(item(id));
     }
     settle().await;
-    for id in 512..20_000 {
+    for id in 512..40_000 {
         pipeline.record(item(id));
     }
     tokio::time::sleep(2 * SECOND).await;
-    assert_eq!(sink.tries(), [512, 8_192, 8_192, 3_104]);
+    assert_eq!(sink.tries(), [512, 16_384, 16_384, 6_720]);
     let order: Vec<u64> = sink.told().tries.concat();
     assert!(
-        order.into_iter().eq(0..20_000),
+        order.into_iter().eq(0..40_000),
         "in the order in which they were recorded"
     );
-    assert_eq!(pipeline.stats().written, 20_000);
+    assert_eq!(pipeline.stats().written, 40_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ async fn under_a_steady_load_the_writer_comes_by_itself_before_a_batch_is_full()
         }
     }
     let stats = pipeline.flush(SECOND).await.unwrap();
-    assert_eq!(stats.written, 20_000);
+    assert_eq!(stats.written, 40_000);
     let tries = sink.tries();
     assert!(tries.iter().all(|items| *items < 512), "{tries:?}");
     assert!((40..=80).contains(&tries.len()), "{tries:?}");

@@ -10,13 +10,13 @@ async fn a_flush_hurries_and_waits_for_all_that_came_before() {
         pipeline.flush(Duration::ZERO).await.unwrap(),
         RecordingStats::default()
     );
-    for id in 0..10_000 {
+    for id in 0..20_000 {
         pipeline.record(item(id));
     }
     let begin = tokio::time::Instant::now();
     let stats = pipeline.flush(SECOND).await.unwrap();
     assert_eq!(begin.elapsed(), 20 * MILLISECOND);
-    assert_eq!((stats.written, stats.queued), (10_000, 0));
+    assert_eq!((stats.written, stats.queued), (20_000, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,8 +10,8 @@ use super::options::ImportOptions;
 use super::report::{ImportReport, Place, SkipReason};
 use super::requests::{Requests, Unreadable};
 use super::wire::{ExportRequest, Fault, Span};
-use crate::base::TenantId;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
+use crate::base::{TenantId, TraceId};
 use crate::observation::trace::record::TraceEntry;
 use crate::observation::trace::recorder::TraceRecorder;
 use crate::observation::trace::store::TraceVerdict;
@@ -135,9 +135,11 @@ impl Import<'_> {
         {
             return Err(Fault::new(SkipReason::BadTime, "it begins in the future"));
         }
-        let kept = TimeDelta::from_std(self.recorder.retention()).ok();
-        let oldest = kept.and_then(|kept| now.checked_sub_signed(kept));
-        if oldest.is_some_and(|oldest| call.at < oldest) {
+        // The id of a trace of ours says when it began, whatever the span's times are.
+        if self
+            .recorder
+            .is_too_old(call.id.min(TraceId::first_at(call.at)), now)
+        {
             return Err(Fault::new(SkipReason::TooOld, ""));
         }
         let source = source(call.take_claim(), self.options)?;
@@ -195,7 +197,7 @@ impl Import<'_> {
         };
         let (id, at) = (call.id, call.at);
         self.recorder
-            .kept_entry(self.tenant, (id, at), call.into_trace(stamp))
+            .imported_entry(self.tenant, (id, at), call.into_trace(stamp))
             .map_err(|e| Fault::new(SkipReason::BadValue, e.message().to_owned()))
     }
 }

@@ -39,7 +39,8 @@ pub enum SkipReason {
     BadTime,
     /// It has a value of the wrong type, or out of its range.
     BadValue,
-    /// It began before what is kept, so that it would be removed at once.
+    /// It began before what is kept, by its time or by its id: it would be removed at once, and counted again by another
+    /// import.
     TooOld,
     /// It could not be redacted: what redacts has panicked.
     NotRedacted,
