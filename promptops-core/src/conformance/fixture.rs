@@ -25,6 +25,7 @@ use crate::base::{
 use crate::ops::Stores;
 use crate::prompt::{Content, Reference, Version, closure_hash};
 
+pub(super) use self::deployment::*;
 pub(super) use self::evaluation::*;
 pub(super) use self::experiment::*;
 pub(super) use self::prompt::*;
