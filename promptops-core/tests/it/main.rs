@@ -8,6 +8,7 @@ mod anytime;
 mod assignment;
 mod authoring;
 mod bombs;
+mod bounds;
 mod cancelled;
 mod conformance;
 mod curating;
