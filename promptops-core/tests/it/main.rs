@@ -24,6 +24,7 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+mod monitoring;
 mod otel;
 mod recording;
 mod resolving;
