@@ -279,15 +279,23 @@ fn a_rolling_window_waits_until_it_is_full() {
     let alarm = after(&monitor, &stream(8, 0.0, 1..100)).alarm().cloned().unwrap();
     assert_eq!((alarm.by, alarm.traces), (AlarmBy::RollingWindow, 50));
     assert_eq!((alarm.evidence, alarm.needed), (0.0, 0.9 - 0.05));
-    // At the limit is not below it.
-    let at_limit = |failures: usize| {
-        let scores = (0..100).map(|i| f64::from(u8::from(i % 20 >= failures)));
+    // At the limit is not below it: 0.9 − 0.1, and ten failures of fifty.
+    let settings = MonitorSettings {
+        rule: Rule::RollingWindow {
+            window: 50,
+            threshold: 0.1,
+        },
+        ..small()
+    };
+    let monitor = watch(settings, &[("faithful", passes(900, 1_000))]);
+    let alarmed = |every: usize| {
+        let scores = (0..100).map(|i| f64::from(u8::from(i % every > 0)));
         let traces: Vec<Scored> = scores
             .map(|score| scored(minute(1), &[("faithful", score)]))
             .collect();
         after(&monitor, &traces).alarm().is_some()
     };
-    assert!(!at_limit(2) && at_limit(5));
+    assert!(!alarmed(5) && alarmed(4));
 }
 
 #[test]

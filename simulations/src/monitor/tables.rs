@@ -40,7 +40,7 @@ pub fn tables(arguments: &Arguments, out: &mut impl Write) -> io::Result<()> {
         let rolling = found.share(|watch| watch.rolling);
         writeln!(
             out,
-            "{:<26} {:>5} {:>7.4}  {:<16} {:>7.4} {:>7.4} {:>8} {:>8.3}",
+            "{:<26} {:>5.2} {:>7.4}  {:<16} {:>7.4} {:>7.4} {:>8} {:>8.3}",
             scenario.name,
             scenario.after,
             found.alarms(None),
