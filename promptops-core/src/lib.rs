@@ -48,6 +48,7 @@
 //! | bring a model | [`llm`], the crate `promptops-llm` |
 //! | record feedback; see counts over time, compare versions | [`Tenant::metrics`], [`observation`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
+//! | tell failures of a prompt from outages, and group them by their cause | [`improvement`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
 //! | know the template language and its limits | [`template`] |
@@ -61,6 +62,7 @@ pub mod curation;
 pub mod environment;
 pub mod evaluation;
 pub mod experiment;
+pub mod improvement;
 pub mod llm;
 pub mod memory;
 pub mod observation;

@@ -19,8 +19,9 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Location, Result, Unmet};
 pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
-pub use hash::{ClosureHash, ContentHash, DatasetHash};
+pub use hash::{ClosureHash, ContentHash, DatasetHash, FailureSignature};
 pub use id::{
+    ClusterId,
     DatasetName, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag, TenantId, VariantName,
     VersionNumber,
 };
