@@ -9,6 +9,7 @@ mod assignment;
 mod authoring;
 mod bombs;
 mod cancelled;
+mod clusters;
 mod conformance;
 mod curating;
 mod dataset_files;

@@ -62,10 +62,7 @@ impl ClusterStatus {
     #[must_use]
     pub fn next(self) -> &'static [Self] {
         match self {
-            Self::New | Self::Reopened => match self {
-                Self::New => &[Self::Acknowledged, Self::Fixing, Self::Resolved],
-                _ => &[Self::Acknowledged, Self::Fixing, Self::Resolved],
-            },
+            Self::New | Self::Reopened => &[Self::Acknowledged, Self::Fixing, Self::Resolved],
             Self::Acknowledged => &[Self::Fixing, Self::Resolved],
             Self::Fixing => &[Self::Acknowledged, Self::Resolved],
             Self::Resolved => &[Self::Reopened],

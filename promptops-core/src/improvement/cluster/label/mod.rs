@@ -93,7 +93,10 @@ impl Label {
             text.push('…');
         }
         let mut opened = false;
-        for word in found.words.iter().filter(|word| !text.contains(word.as_str())) {
+        for word in &found.words {
+            if text.contains(word.as_str()) {
+                continue;
+            }
             let more = format!("{}{word}", if opened { ", " } else { " (" });
             if text.chars().count() + more.chars().count() + 1 > Self::MAX_CHARS {
                 break;

@@ -64,10 +64,11 @@ impl Masked {
 
     /// A mask; a list of equal ones is one.
     pub(super) fn mask(&mut self, mask: &'static str) {
+        // `a: 1` keeps its colon, `10.0.0.1:80` does not.
         if let Some((last, end)) = self.last
             && last == mask
-            && self.text[end..].bytes().all(|b| b" ,;:/-.".contains(&b))
-            && self.text.len() - end <= 3
+            && let between = &self.text[end..]
+            && (between == ":" || between.len() <= 3 && between.bytes().all(|b| b" ,;/-.".contains(&b)))
         {
             self.text.truncate(end);
             return;
