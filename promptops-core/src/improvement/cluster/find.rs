@@ -8,7 +8,7 @@ use super::found::{Clustering, ExampleBounds, Found, Member, VectorsBy};
 use super::linkage::groups;
 use super::mask::mask;
 use super::settings::ClusterSettings;
-use super::vector::{BuiltIn, MedoidVector, Room, Vector, embed};
+use super::vector::{BuiltIn, ClusterVector, Room, Vector, embed, mean};
 use crate::base::{EnvironmentName, FailureSignature, PromptName};
 use crate::improvement::triage::{Dimension, Failure, OutcomeClass};
 use crate::llm::Embedder;
@@ -278,7 +278,10 @@ impl<'a> Group<'a> {
                 })
                 .collect(),
             medoid: medoid.failure.trace,
-            vector: MedoidVector::new(space, vector),
+            vector: ClusterVector::new(
+                space,
+                &mean(counts.iter().map(|(text, count)| (&self.vectors[*text], *count))),
+            ),
             cohesion: (cohesion * 1e6).round() / 1e6,
             example: ExampleBounds::of(medoid.failure),
             words: self

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::vector::MedoidVector;
+use super::vector::ClusterVector;
 use crate::base::{EnvironmentName, FailureSignature, PromptName, Timestamp, TraceId};
 use crate::improvement::triage::{Dimension, Failure, OutcomeClass};
 
@@ -63,8 +63,8 @@ pub struct Found {
     pub members: Vec<Member>,
     /// The member that is nearest to all others (of those that were drawn).
     pub medoid: TraceId,
-    /// Where its vector points.
-    pub vector: MedoidVector,
+    /// Mean direction of its members.
+    pub vector: ClusterVector,
     /// Mean cosine of its members with the medoid, 0 ..= 1, in whole millionths.
     pub cohesion: f64,
     /// What of the medoid can be shown as an example.

@@ -43,7 +43,7 @@ pub enum ClusterChangeKind {
 /// Holds what was found against the clusters that are known, and says what changes.
 ///
 /// What was found can be a known cluster of the same prompt, environment, dimension and class. Of all such pairs whose
-/// medoids' cosine is at least [`ClusterSettings::identity`], or whose signatures are the same and of a message, which
+/// mean directions' cosine is at least [`ClusterSettings::identity`], or whose signatures are the same and of a message, which
 /// counts as a cosine of 1, the one with the largest cosine is one cluster, then the next of those left, and so on; of equal ones
 /// the smaller id of the known, then the smaller medoid. The known keeps id, label, status and first sight. Vectors of
 /// different embedders cannot be compared: after a change of embedder only signatures tell.

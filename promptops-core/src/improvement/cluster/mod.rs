@@ -41,4 +41,4 @@ pub use merge::{ClusterChange, ClusterChangeKind, merge};
 pub use record::ClusterRecord;
 pub use settings::ClusterSettings;
 pub use status::ClusterStatus;
-pub use vector::MedoidVector;
+pub use vector::ClusterVector;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::found::ExampleBounds;
 use super::label::Label;
 use super::status::ClusterStatus;
-use super::vector::MedoidVector;
+use super::vector::ClusterVector;
 use crate::base::{Actor, ClusterId, EnvironmentName, FailureSignature, PromptName, Timestamp, TraceId};
 use crate::improvement::triage::{Dimension, OutcomeClass};
 
@@ -32,8 +32,8 @@ pub struct ClusterRecord {
     pub message: String,
     /// The member that is nearest to all others.
     pub medoid: TraceId,
-    /// Where it points.
-    pub vector: MedoidVector,
+    /// Mean direction of the members of the last look.
+    pub vector: ClusterVector,
     /// What of it can be shown.
     pub example: ExampleBounds,
     /// Mean cosine of the members with the medoid, 0 ..= 1.

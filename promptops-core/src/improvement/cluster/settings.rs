@@ -29,10 +29,13 @@ impl Default for ClusterSettings {
 }
 
 impl ClusterSettings {
-    /// The cut unless said otherwise.
-    pub const DEFAULT_CUT: f64 = 0.8;
-    /// The similarity from which on two medoids are of one cluster, unless said otherwise.
-    pub const DEFAULT_IDENTITY: f64 = 0.5;
+    /// The cut unless said otherwise. On planted causes that judges put in six ways each, with and without words that all
+    /// of them use, the clusters agree best with the causes from 0.83 to 0.86 (adjusted Rand index .93 to 1 without such
+    /// words); below, one cause falls apart by its wordings, and above, causes that share half of their words are one.
+    pub const DEFAULT_CUT: f64 = 0.84;
+    /// The cosine from which on two mean directions are of one cluster, unless said otherwise: see
+    /// [`ClusterVector`](super::ClusterVector) for those that were met.
+    pub const DEFAULT_IDENTITY: f64 = 0.4;
     /// Most failures between which all distances are taken; their matrix is of 4 MB then.
     pub const MAX_SAMPLE: usize = 1_000;
     /// Members of the smallest cluster unless said otherwise.
@@ -102,7 +105,7 @@ impl ClusterSettings {
         Ok(self)
     }
 
-    /// What was found is a cluster that is known already from this cosine of their medoids on, 0.0 ..= 1.0. Default
+    /// What was found is a cluster that is known already from this cosine of their mean directions on, 0.0 ..= 1.0. Default
     /// [`DEFAULT_IDENTITY`](Self::DEFAULT_IDENTITY).
     ///
     /// # Errors
@@ -110,7 +113,7 @@ impl ClusterSettings {
     pub fn identity(mut self, similarity: f64) -> Result<Self> {
         if !(0.0..=1.0).contains(&similarity) {
             return Err(invalid(format!(
-                "medoids are to be of one cluster from a similarity of {similarity} on; expected a number in 0.0 ..= 1.0"
+                "what was found is to be a known cluster from a similarity of {similarity} on; expected a number in 0.0 ..= 1.0"
             )));
         }
         self.identity = similarity;

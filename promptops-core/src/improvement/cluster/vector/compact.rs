@@ -1,4 +1,4 @@
-//! A medoid's vector as it is kept, small enough for a row.
+//! Where a cluster lies, as it is kept: small enough for a row.
 
 use std::fmt;
 
@@ -13,13 +13,16 @@ const MAX_PLACES: usize = 256;
 /// Bytes of a place and its weight.
 const PLACE_BYTES: usize = 3;
 
-/// The direction of a cluster's medoid, in 768 bytes, or in a byte for each dimension of an embedder's.
+/// The mean direction of a cluster's members, in 768 bytes, or in a byte for each dimension of an embedder's.
+///
+/// The mean, since medoids of one cause in two looks can be put in quite other words: on planted causes the cosine of two
+/// means of one cause is .47 and more in 19 of 20 pairs and of two causes at most .37, where medoids have .11 and .38.
 ///
 /// As JSON `{"space": …, "sparse": …}` or `{"space": …, "dense": …}` in hexadecimal digits: places (16 bits, big-endian,
 /// rising) with weights (8 bits, 255 the largest); or whole numbers of 8 bits with a sign, 127 the largest.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
-pub struct MedoidVector {
+pub struct ClusterVector {
     space: String,
     values: Values,
 }
@@ -30,7 +33,7 @@ enum Values {
     Dense(Vec<i8>),
 }
 
-impl MedoidVector {
+impl ClusterVector {
     pub(in crate::improvement::cluster) fn new(space: &str, vector: &Vector) -> Self {
         let values = match vector {
             Vector::Sparse(entries) => Values::Sparse(sparse(entries)),
@@ -115,8 +118,8 @@ struct Parts {
     dense: Option<String>,
 }
 
-impl From<MedoidVector> for Parts {
-    fn from(vector: MedoidVector) -> Self {
+impl From<ClusterVector> for Parts {
+    fn from(vector: ClusterVector) -> Self {
         let (sparse, dense) = match vector.values {
             Values::Sparse(entries) => {
                 let bytes: Vec<u8> = entries
@@ -141,7 +144,7 @@ impl From<MedoidVector> for Parts {
     }
 }
 
-impl TryFrom<Parts> for MedoidVector {
+impl TryFrom<Parts> for ClusterVector {
     type Error = Error;
 
     fn try_from(parts: Parts) -> Result<Self> {
@@ -184,13 +187,13 @@ fn bytes(digits: &str) -> Result<Vec<u8>> {
 }
 
 fn unreadable() -> Error {
-    invalid("no vector of a medoid; expected `space` and either `sparse` or `dense` in hexadecimal digits, as it was written")
+    invalid("no vector of a cluster; expected `space` and either `sparse` or `dense` in hexadecimal digits, as it was written")
 }
 
 /// Its space, without what lies in it.
-impl fmt::Debug for MedoidVector {
+impl fmt::Debug for ClusterVector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MedoidVector")
+        f.debug_struct("ClusterVector")
             .field("space", &self.space)
             .finish_non_exhaustive()
     }

@@ -4,11 +4,13 @@ mod built_in;
 mod compact;
 mod embedded;
 
-pub use compact::MedoidVector;
+use std::collections::BTreeMap;
+
+pub use compact::ClusterVector;
 pub(super) use built_in::BuiltIn;
 pub(super) use embedded::embed;
 
-/// A direction: of length 1, or 0 for a text without any feature.
+/// A direction: of length 1 where it is a text's, or 0 for one without any feature.
 #[derive(Clone, PartialEq)]
 pub(super) enum Vector {
     /// Places in rising order, with what stands there.
@@ -23,6 +25,32 @@ impl Vector {
             Self::Sparse(entries) => entries.is_empty(),
             Self::Dense(values) => values.iter().all(|value| *value == 0.0),
         }
+    }
+}
+
+/// The sum of these, each so many times: its direction is that of their mean.
+pub(super) fn mean<'a>(vectors: impl Iterator<Item = (&'a Vector, usize)>) -> Vector {
+    let mut sparse: BTreeMap<u16, f64> = BTreeMap::new();
+    let mut dense: Vec<f64> = Vec::new();
+    for (vector, times) in vectors {
+        match vector {
+            Vector::Sparse(entries) => {
+                for (place, weight) in entries {
+                    *sparse.entry(*place).or_default() += f64::from(*weight) * times as f64;
+                }
+            }
+            Vector::Dense(values) => {
+                dense.resize(values.len(), 0.0);
+                for (sum, value) in dense.iter_mut().zip(values) {
+                    *sum += f64::from(*value) * times as f64;
+                }
+            }
+        }
+    }
+    if dense.is_empty() {
+        Vector::Sparse(sparse.into_iter().map(|(place, sum)| (place, sum as f32)).collect())
+    } else {
+        Vector::Dense(dense.into_iter().map(|sum| sum as f32).collect())
     }
 }
 
