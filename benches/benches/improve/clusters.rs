@@ -28,10 +28,10 @@ const REASONS: [&str; 10] = [
     "The booking on 2026-11-21 was put into the wrong time zone by {n} hours",
 ];
 const MORE: [&str; 40] = [
-    "and", "so", "which", "customer", "asked", "before", "twice", "policy", "agent", "again", "never", "order", "ticket",
-    "said", "reply", "should", "clearly", "needed", "second", "sentence", "first", "later", "support", "manager",
-    "account", "detail", "missing", "reader", "example", "version", "product", "team", "without", "reason", "after",
-    "thanks", "please", "contract", "monthly", "update",
+    "and", "so", "which", "customer", "asked", "before", "twice", "policy", "agent", "again", "never",
+    "order", "ticket", "said", "reply", "should", "clearly", "needed", "second", "sentence", "first",
+    "later", "support", "manager", "account", "detail", "missing", "reader", "example", "version", "product",
+    "team", "without", "reason", "after", "thanks", "please", "contract", "monthly", "update",
 ];
 
 pub fn run() {
@@ -42,7 +42,12 @@ pub fn run() {
     let settings = ClusterSettings::default();
     for (what, scores, words, goal) in [
         ("one dimension, 10 causes", 1, 0, Goal::AtMost(1e9)),
-        ("the same, 12 more words, all texts different", 1, 12, Goal::AtMost(1e9)),
+        (
+            "the same, 12 more words, all texts different",
+            1,
+            12,
+            Goal::AtMost(1e9),
+        ),
         ("four dimensions, all texts different", 4, 12, Goal::AtMost(1e9)),
         ("ten dimensions, all texts different", 10, 12, Goal::None),
     ] {
@@ -53,7 +58,10 @@ pub fn run() {
             found = ours.time(|| cluster(&failures(&traces), &settings).clusters.len());
             floor.time(|| {
                 let failures = failures(&traces);
-                failures.iter().map(|failure| mask(&failure.message).len()).sum::<usize>()
+                failures
+                    .iter()
+                    .map(|failure| mask(&failure.message).len())
+                    .sum::<usize>()
             });
         }
         table.times(

@@ -21,9 +21,8 @@ pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
 pub use hash::{ClosureHash, ContentHash, DatasetHash, FailureSignature};
 pub use id::{
-    ClusterId,
-    DatasetName, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag, TenantId, VariantName,
-    VersionNumber,
+    ClusterId, DatasetName, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag, TenantId,
+    VariantName, VersionNumber,
 };
 pub use ids::{IdSource, SequentialIds, TimeOrderedIds, TraceId};
 pub use page::{Page, PageRequest};

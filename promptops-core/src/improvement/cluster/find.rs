@@ -192,7 +192,8 @@ impl<'a> Group<'a> {
         let mut found: Vec<Found> = Vec::new();
         for (kernel, members) in kernels.iter().zip(members) {
             if members.len() < settings.min_size {
-                to.unclustered.extend(members.iter().map(|item| item.failure.trace));
+                to.unclustered
+                    .extend(members.iter().map(|item| item.failure.trace));
             } else {
                 found.push(self.found(kernel.medoid, &members, space, room));
             }
@@ -284,9 +285,10 @@ impl<'a> Group<'a> {
             ),
             cohesion: (cohesion * 1e6).round() / 1e6,
             example: ExampleBounds::of(medoid.failure),
-            words: self
-                .built_in
-                .telling(counts.iter().map(|(text, count)| (self.texts[*text], *count)), MAX_TOLD),
+            words: self.built_in.telling(
+                counts.iter().map(|(text, count)| (self.texts[*text], *count)),
+                MAX_TOLD,
+            ),
             texts: self.told(medoid.text, counts),
         }
     }

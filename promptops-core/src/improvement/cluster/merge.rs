@@ -65,7 +65,11 @@ pub fn merge(
     ids: &dyn IdSource,
 ) -> Result<Vec<ClusterChange>> {
     let mut found: Vec<&Found> = found.iter().filter(|found| !found.members.is_empty()).collect();
-    found.sort_by(|a, b| stem_of_found(a).cmp(&stem_of_found(b)).then(a.medoid.cmp(&b.medoid)));
+    found.sort_by(|a, b| {
+        stem_of_found(a)
+            .cmp(&stem_of_found(b))
+            .then(a.medoid.cmp(&b.medoid))
+    });
     let mut previous: Vec<&ClusterRecord> = previous.iter().collect();
     previous.sort_by(|a, b| a.id.cmp(&b.id));
     let known = pairs(&previous, &found, settings.identity);
@@ -85,12 +89,22 @@ type Stem<'a> = (&'a str, Option<&'a str>, &'a str, &'a str);
 
 fn stem_of_found(found: &Found) -> Stem<'_> {
     let environment = found.environment.as_ref().map(|name| name.as_str());
-    (&found.prompt, environment, found.dimension.as_str(), found.class.as_str())
+    (
+        &found.prompt,
+        environment,
+        found.dimension.as_str(),
+        found.class.as_str(),
+    )
 }
 
 fn stem_of_record(record: &ClusterRecord) -> Stem<'_> {
     let environment = record.environment.as_ref().map(|name| name.as_str());
-    (&record.prompt, environment, record.dimension.as_str(), record.class.as_str())
+    (
+        &record.prompt,
+        environment,
+        record.dimension.as_str(),
+        record.class.as_str(),
+    )
 }
 
 /// The place of the known cluster for each place of what was found.

@@ -43,6 +43,9 @@ mod tests {
         ] {
             assert_ne!(first, other);
         }
-        assert_eq!(first.to_string(), "sha256:");
+        assert_eq!(
+            first.to_string(),
+            "sha256:762c64b6be983ffbf7315fad5918053b8991896cf34c3439c827c15a57bc5c6d"
+        );
     }
 }

@@ -43,7 +43,9 @@ pub fn triage(trace: &TraceRecord, settings: &TriageSettings) -> Triaged {
         match meaning(&error.kind, settings) {
             ErrorMeaning::Infrastructure(InfrastructureKind::Unknown) => unknown = true,
             ErrorMeaning::Infrastructure(kind) => return Triaged::Infrastructure(kind),
-            ErrorMeaning::Behaviour(class) => return behaviour(trace, class.dimension(), class, &error.message),
+            ErrorMeaning::Behaviour(class) => {
+                return behaviour(trace, class.dimension(), class, &error.message);
+            }
         }
     }
     if let Some((name, score)) = worst_score(trace, settings) {

@@ -171,52 +171,134 @@ const BY_WORDS: [(&[&str], ErrorMeaning); 12] = [
         Infrastructure(InfrastructureKind::Timeout),
     ),
     (
-        &["rate limit", "rate limited", "ratelimit", "too many requests", "throttled", "throttling",
-            "throttle", "resource exhausted"],
+        &[
+            "rate limit",
+            "rate limited",
+            "ratelimit",
+            "too many requests",
+            "throttled",
+            "throttling",
+            "throttle",
+            "resource exhausted",
+        ],
         Infrastructure(InfrastructureKind::RateLimit),
     ),
     (
-        &["cancelled", "canceled", "cancellation", "cancel", "aborted", "abort", "interrupted", "disconnected"],
+        &[
+            "cancelled",
+            "canceled",
+            "cancellation",
+            "cancel",
+            "aborted",
+            "abort",
+            "interrupted",
+            "disconnected",
+        ],
         Infrastructure(InfrastructureKind::Cancelled),
     ),
     (
-        &["context length", "context window", "context size", "max tokens", "token limit", "too long"],
+        &[
+            "context length",
+            "context window",
+            "context size",
+            "max tokens",
+            "token limit",
+            "too long",
+        ],
         Behaviour(OutcomeClass::ContextLength),
     ),
     (
-        &["content filter", "content filtered", "content policy", "moderation", "guardrail", "refusal"],
+        &[
+            "content filter",
+            "content filtered",
+            "content policy",
+            "moderation",
+            "guardrail",
+            "refusal",
+        ],
         Behaviour(OutcomeClass::ContentFiltered),
     ),
     (
-        &["connection", "connect", "network", "dns", "socket", "unknown host", "tls", "ssl", "econnreset",
-            "econnrefused", "enotfound", "broken pipe", "transport"],
+        &[
+            "connection",
+            "connect",
+            "network",
+            "dns",
+            "socket",
+            "unknown host",
+            "tls",
+            "ssl",
+            "econnreset",
+            "econnrefused",
+            "enotfound",
+            "broken pipe",
+            "transport",
+        ],
         Infrastructure(InfrastructureKind::Network),
     ),
     (
-        &["auth", "authentication", "authorization", "unauthorized", "unauthenticated", "permission", "forbidden",
-            "api key", "quota", "billing", "budget", "payment"],
+        &[
+            "auth",
+            "authentication",
+            "authorization",
+            "unauthorized",
+            "unauthenticated",
+            "permission",
+            "forbidden",
+            "api key",
+            "quota",
+            "billing",
+            "budget",
+            "payment",
+        ],
         Infrastructure(InfrastructureKind::Account),
     ),
     (
-        &["overloaded", "unavailable", "internal server", "server error", "bad gateway", "5 xx", "outage",
-            "circuit open", "circuit breaker", "upstream"],
+        &[
+            "overloaded",
+            "unavailable",
+            "internal server",
+            "server error",
+            "bad gateway",
+            "5 xx",
+            "outage",
+            "circuit open",
+            "circuit breaker",
+            "upstream",
+        ],
         Infrastructure(InfrastructureKind::Server),
     ),
     (
         &["invalid request", "bad request", "not found", "unsupported"],
         Infrastructure(InfrastructureKind::Request),
     ),
+    (&["schema"], Behaviour(OutcomeClass::InvalidSchema)),
     (
-        &["schema"],
-        Behaviour(OutcomeClass::InvalidSchema),
-    ),
-    (
-        &["format", "json", "parse", "parser", "parsing", "decode", "malformed output", "invalid output",
-            "output validation", "validation", "pydantic", "zod"],
+        &[
+            "format",
+            "json",
+            "parse",
+            "parser",
+            "parsing",
+            "decode",
+            "malformed output",
+            "invalid output",
+            "output validation",
+            "validation",
+            "pydantic",
+            "zod",
+        ],
         Behaviour(OutcomeClass::InvalidFormat),
     ),
     (
-        &["internal", "out of memory", "panic", "assertion", "null pointer", "database"],
+        &[
+            "internal",
+            "out of memory",
+            "panic",
+            "assertion",
+            "null pointer",
+            "database",
+        ],
         Infrastructure(InfrastructureKind::Internal),
     ),
 ];
@@ -237,7 +319,8 @@ fn words(kind: &str) -> String {
             continue;
         }
         if let Some(before) = at.checked_sub(1).and_then(|at| chars.get(at)) {
-            let ends_acronym = before.is_uppercase() && chars.get(at + 1).is_some_and(|next| next.is_lowercase());
+            let ends_acronym =
+                before.is_uppercase() && chars.get(at + 1).is_some_and(|next| next.is_lowercase());
             let begins_word = c.is_uppercase() && (before.is_lowercase() || ends_acronym);
             if begins_word || before.is_numeric() != c.is_numeric() {
                 push_space(&mut words);
@@ -315,7 +398,17 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_unknown() {
-        for kind in ["", " ", "_OTHER", "oops", "authored", "Elapsedly", "1503", "\u{202e}", "no answer"] {
+        for kind in [
+            "",
+            " ",
+            "_OTHER",
+            "oops",
+            "authored",
+            "Elapsedly",
+            "1503",
+            "\u{202e}",
+            "no answer",
+        ] {
             assert_eq!(shown(kind), "unknown", "{kind:?}");
         }
         assert_eq!(shown(&"timeout".repeat(1_000)), "unknown");
@@ -332,6 +425,9 @@ mod tests {
     fn the_settings_count_first() {
         let settings = TriageSettings::default().kind("timeout", Behaviour(OutcomeClass::Rejected));
         assert_eq!(meaning("timeout", &settings), Behaviour(OutcomeClass::Rejected));
-        assert_eq!(meaning("Timeout", &settings), Infrastructure(InfrastructureKind::Timeout));
+        assert_eq!(
+            meaning("Timeout", &settings),
+            Infrastructure(InfrastructureKind::Timeout)
+        );
     }
 }

@@ -226,7 +226,12 @@ fn push_texts(value: &Value, to: &mut String, left: &mut usize) {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => push(text, to, left),
         Value::Array(items) => items.iter().for_each(|item| push_texts(item, to, left)),
-        Value::Object(entries) => entries.values().for_each(|value| push_texts(value, to, left)),
+        Value::Object(entries) => {
+            // A host's `serde_json/preserve_order` would change their order.
+            let mut entries: Vec<_> = entries.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            entries.iter().for_each(|(_, value)| push_texts(value, to, left));
+        }
     }
 }
 

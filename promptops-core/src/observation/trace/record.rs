@@ -210,13 +210,20 @@ pub(super) fn text_len(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => size_of::<u64>(),
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(text_len).sum(),
-        Value::Object(entries) => entries.iter().map(|(key, value)| key.len() + text_len(value)).sum(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| key.len() + text_len(value))
+            .sum(),
     }
 }
 
 /// What a text takes outside of itself: allocators give 16 bytes at a time and keep 8 of their own.
 fn text_bytes(text: &str) -> usize {
-    if text.is_empty() { 0 } else { text.len().max(16) + 16 }
+    if text.is_empty() {
+        0
+    } else {
+        text.len().max(16) + 16
+    }
 }
 
 /// Without inputs, outputs, and what people said.

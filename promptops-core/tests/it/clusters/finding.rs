@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use promptops_core::improvement::cluster::{Clustering, ClusterSettings, VectorsBy, cluster, cluster_embedded};
+use promptops_core::improvement::cluster::{
+    ClusterSettings, Clustering, VectorsBy, cluster, cluster_embedded,
+};
 use promptops_core::improvement::triage::Failure;
 use promptops_core::llm::{Embedder, Embeddings, LlmError, LlmErrorKind, Usage};
 use promptops_core::statistics::Random;
@@ -22,19 +24,31 @@ fn agreement(planted: &[Planted], clustering: &Clustering) -> f64 {
     found.extend(alone.map(|(number, trace)| (*trace, 1_000_000 + number)));
     assert_eq!(found.len(), planted.len(), "each failure is in one place");
     let causes: Vec<usize> = planted.iter().map(|planted| planted.cause).collect();
-    let found: Vec<usize> = planted.iter().map(|planted| found[&planted.failure.trace]).collect();
+    let found: Vec<usize> = planted
+        .iter()
+        .map(|planted| found[&planted.failure.trace])
+        .collect();
     adjusted_rand_index(&causes, &found)
 }
 
 #[test]
 fn causes_are_found_whatever_the_words() {
     let all: Vec<usize> = (0..CAUSES.len()).collect();
-    for (causes, size) in [(&all[..], 400), (&all[..], 150), (&all[..4], 120), (&all[5..8], 60)] {
+    for (causes, size) in [
+        (&all[..], 400),
+        (&all[..], 150),
+        (&all[..4], 120),
+        (&all[5..8], 60),
+    ] {
         for seed in 0..4 {
             let planted = plant(seed, causes, size);
             let clustering = cluster(&failures(&planted), &ClusterSettings::default());
             let agreement = agreement(&planted, &clustering);
-            assert!(agreement >= 0.9, "{} causes, {size} failures, seed {seed}: {agreement}", causes.len());
+            assert!(
+                agreement >= 0.9,
+                "{} causes, {size} failures, seed {seed}: {agreement}",
+                causes.len()
+            );
         }
     }
 }
@@ -71,7 +85,10 @@ fn the_order_does_not_matter() {
     }
     // The same trace twice, with another message.
     let mut twice = shuffled.clone();
-    let again = Failure { message: "zzz".into(), ..shuffled[0].clone() };
+    let again = Failure {
+        message: "zzz".into(),
+        ..shuffled[0].clone()
+    };
     twice.push(again.clone());
     let after = cluster(&twice, &settings);
     twice.pop();
@@ -86,7 +103,9 @@ fn the_number_of_threads_does_not_matter() {
     let one = cluster(&planted, &settings);
     for threads in [2, 5] {
         std::thread::scope(|scope| {
-            let running: Vec<_> = (0..threads).map(|_| scope.spawn(|| cluster(&planted, &settings))).collect();
+            let running: Vec<_> = (0..threads)
+                .map(|_| scope.spawn(|| cluster(&planted, &settings)))
+                .collect();
             for running in running {
                 assert_eq!(running.join().unwrap(), one);
             }
@@ -103,7 +122,10 @@ fn few_stay_alone_and_prompts_dimensions_and_environments_stay_apart() {
     let few = cluster(&failures, &settings);
     assert_eq!((few.clusters.len(), few.unclustered.len()), (0, 4));
     failures.push(failure(9, 9, "other", "ticket 9 has no deadline".into()));
-    failures.push(Failure { environment: None, ..failure(10, 10, "helpful", "ticket 1 has no deadline".into()) });
+    failures.push(Failure {
+        environment: None,
+        ..failure(10, 10, "helpful", "ticket 1 has no deadline".into())
+    });
     assert_eq!(cluster(&failures, &settings).clusters.len(), 0);
     failures.push(failure(11, 11, "helpful", "Ticket 77 has no deadline".into()));
     let found = cluster(&failures, &settings);
@@ -137,7 +159,10 @@ fn where_nothing_was_said_what_was_asked_tells() {
 }
 
 /// Vectors by the cause that a text is of, or as the test says.
-struct Known(Box<dyn Fn(usize, &[String]) -> Result<Vec<Vec<f32>>, LlmError> + Send + Sync>, std::sync::Mutex<usize>);
+struct Known(
+    Box<dyn Fn(usize, &[String]) -> Result<Vec<Vec<f32>>, LlmError> + Send + Sync>,
+    std::sync::Mutex<usize>,
+);
 
 impl Known {
     fn new(
@@ -174,7 +199,14 @@ impl Embedder for Known {
 #[tokio::test]
 async fn an_embedder_tells_what_words_do_not_and_is_asked_for_each_text_once() {
     let failures: Vec<Failure> = (0..30)
-        .map(|n| failure(n, n as u128, "helpful", ["zebra", "quilt", "walnut"][n as usize % 3].into()))
+        .map(|n| {
+            failure(
+                n,
+                n as u128,
+                "helpful",
+                ["zebra", "quilt", "walnut"][n as usize % 3].into(),
+            )
+        })
         .collect();
     let settings = ClusterSettings::default().cut(0.3).unwrap().batch(2).unwrap();
     assert_eq!(cluster(&failures, &settings).clusters.len(), 3);
@@ -182,7 +214,13 @@ async fn an_embedder_tells_what_words_do_not_and_is_asked_for_each_text_once() {
         assert!(call <= 2 && texts.len() <= 2, "three texts in two calls");
         Ok(texts
             .iter()
-            .map(|text| if text == "quilt" { vec![0.0, 3.0] } else { vec![2.0, 0.1] })
+            .map(|text| {
+                if text == "quilt" {
+                    vec![0.0, 3.0]
+                } else {
+                    vec![2.0, 0.1]
+                }
+            })
             .collect())
     });
     let found = cluster_embedded(&failures, &settings, &embedder).await;
@@ -198,14 +236,26 @@ async fn an_embedder_that_fails_is_done_without_and_that_is_said() {
     let settings = ClusterSettings::default().batch(10).unwrap();
     let plain = cluster(&planted, &settings);
     let broken: [(&str, Known); 5] = [
-        ("timeout", Known::new(|call, texts| match call {
-            1 => Ok(vec![vec![1.0]; texts.len()]),
-            _ => Err(LlmError::new(LlmErrorKind::Timeout, "known", "SECRET")),
-        })),
+        (
+            "timeout",
+            Known::new(|call, texts| match call {
+                1 => Ok(vec![vec![1.0]; texts.len()]),
+                _ => Err(LlmError::new(LlmErrorKind::Timeout, "known", "SECRET")),
+            }),
+        ),
         ("vectors", Known::new(|_, _| Ok(vec![vec![1.0]]))),
-        ("different lengths", Known::new(|call, texts| Ok(vec![vec![1.0; call]; texts.len()]))),
-        ("direction", Known::new(|_, texts| Ok(vec![vec![0.0, 0.0]; texts.len()]))),
-        ("direction", Known::new(|_, texts| Ok(vec![vec![1.0, f32::NAN]; texts.len()]))),
+        (
+            "different lengths",
+            Known::new(|call, texts| Ok(vec![vec![1.0; call]; texts.len()])),
+        ),
+        (
+            "direction",
+            Known::new(|_, texts| Ok(vec![vec![0.0, 0.0]; texts.len()])),
+        ),
+        (
+            "direction",
+            Known::new(|_, texts| Ok(vec![vec![1.0, f32::NAN]; texts.len()])),
+        ),
     ];
     for (expected, embedder) in broken {
         let found = cluster_embedded(&planted, &settings, &embedder).await;

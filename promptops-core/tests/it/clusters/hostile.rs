@@ -31,7 +31,10 @@ fn hostile_texts_are_grouped_in_bounded_time_and_room() {
         assert!(cluster.cohesion.is_finite() && (0.0..=1.0).contains(&cluster.cohesion));
         assert!(cluster.texts.len() <= 5 && cluster.texts.iter().all(|text| text.len() <= 400));
         assert!(Label::built_in(cluster).text().chars().count() <= Label::MAX_CHARS);
-        let medoid = failures.iter().find(|failure| failure.trace == cluster.medoid).unwrap();
+        let medoid = failures
+            .iter()
+            .find(|failure| failure.trace == cluster.medoid)
+            .unwrap();
         assert!(cluster.example.cut(medoid).len() <= 240);
         assert!(serde_json::to_string(&cluster.vector).unwrap().len() < 2_000);
     }
@@ -44,6 +47,11 @@ fn no_debug_output_shows_what_was_said() {
         .collect();
     let found = cluster(&failures, &ClusterSettings::default());
     assert_eq!(found.clusters.len(), 1);
-    let shown = format!("{:?} {:?} {:?}", failures, found, Label::built_in(&found.clusters[0]));
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        failures,
+        found,
+        Label::built_in(&found.clusters[0])
+    );
     assert!(!shown.contains("canary"), "{shown}");
 }

@@ -7,19 +7,27 @@ use promptops_core::llm::{Blueprint, FinishReason, LlmError, LlmErrorKind, Scrip
 use super::planted::{failure, plant};
 
 fn found(seed: u64, causes: &[usize]) -> Vec<Found> {
-    let failures: Vec<Failure> = plant(seed, causes, 80).into_iter().map(|planted| planted.failure).collect();
-    cluster(&failures, &ClusterSettings::default()).clusters
+    let failures: Vec<Failure> = plant(seed, causes, 80)
+        .into_iter()
+        .map(|planted| planted.failure)
+        .collect();
+    cluster(&failures, &ClusterSettings::default().cut(0.88).unwrap()).clusters
 }
 
 fn alike(message: &str) -> Found {
-    let failures: Vec<Failure> = (0..5).map(|n| failure(n, n as u128, "helpful", message.into())).collect();
+    let failures: Vec<Failure> = (0..5)
+        .map(|n| failure(n, n as u128, "helpful", message.into()))
+        .collect();
     cluster(&failures, &ClusterSettings::default()).clusters.remove(0)
 }
 
 #[test]
 fn without_a_model_the_words_make_a_name() {
     for (message, expected) in [
-        ("Ticket 7 has no deadline", "helpful: ticket <num> has no deadline"),
+        (
+            "Ticket 7 has no deadline",
+            "helpful: ticket <num> has no deadline",
+        ),
         ("", "helpful: a low score"),
     ] {
         let label = Label::built_in(&alike(message));
@@ -27,11 +35,22 @@ fn without_a_model_the_words_make_a_name() {
         assert_eq!(label.by(), &LabelBy::BuiltIn);
     }
     let long = Label::built_in(&alike(&"the deadline of refunds is missing ".repeat(9)));
-    assert!(long.text().chars().count() <= Label::MAX_CHARS && long.text().contains('…'), "{}", long.text());
-    let names: Vec<String> = found(1, &[0, 1, 5]).iter().map(|f| Label::built_in(f).text().to_owned()).collect();
+    assert!(
+        long.text().chars().count() <= Label::MAX_CHARS && long.text().contains('…'),
+        "{}",
+        long.text()
+    );
+    let names: Vec<String> = found(1, &[0, 1, 5])
+        .iter()
+        .map(|f| Label::built_in(f).text().to_owned())
+        .collect();
     assert_eq!(names.len(), 3);
     for word in ["refund", "rude", "escalation"] {
-        assert_eq!(names.iter().filter(|name| name.contains(word)).count(), 1, "{word}: {names:?}");
+        assert_eq!(
+            names.iter().filter(|name| name.contains(word)).count(),
+            1,
+            "{word}: {names:?}"
+        );
     }
 }
 
@@ -85,7 +104,10 @@ async fn what_is_no_name_is_not_taken() {
         let why = named.refused.unwrap().to_string();
         assert!(!why.contains("evil"), "{why}");
     }
-    for (said, expected) in [("\"No deadline\"\n", "No deadline"), ("**Missing refund deadline**", "Missing refund deadline")] {
+    for (said, expected) in [
+        ("\"No deadline\"\n", "No deadline"),
+        ("**Missing refund deadline**", "Missing refund deadline"),
+    ] {
         let named = label(&all[0], &all, Some(&LlmLabeller::new(ScriptedLlm::saying(said)))).await;
         assert_eq!(named.label.text(), expected);
     }
@@ -102,7 +124,10 @@ async fn what_is_no_name_is_not_taken() {
 
 #[test]
 fn people_name_in_one_line() {
-    assert_eq!(Label::by_person("  Refund deadline  ").unwrap().text(), "Refund deadline");
+    assert_eq!(
+        Label::by_person("  Refund deadline  ").unwrap().text(),
+        "Refund deadline"
+    );
     for wrong in ["", "a\nb", "a\u{202e}b", &"x".repeat(81)] {
         assert!(Label::by_person(wrong).is_err(), "{wrong:?}");
     }

@@ -57,7 +57,9 @@ fn shown(trace: &TraceRecord, settings: &TriageSettings) -> String {
     match triage(trace, settings) {
         Triaged::Healthy => "healthy".into(),
         Triaged::Infrastructure(kind) => format!("infrastructure {kind}"),
-        Triaged::Behaviour(failure) => format!("{} {} {:?}", failure.dimension, failure.class, failure.message),
+        Triaged::Behaviour(failure) => {
+            format!("{} {} {:?}", failure.dimension, failure.class, failure.message)
+        }
     }
 }
 
@@ -97,7 +99,8 @@ fn errors_are_infrastructure_or_behaviour_by_their_kind() {
         error(&mut trace, kind);
         assert_eq!(plain(&trace), expected, "{kind}");
     }
-    let settings = TriageSettings::default().kind("oops", ErrorMeaning::Infrastructure(InfrastructureKind::Internal));
+    let settings =
+        TriageSettings::default().kind("oops", ErrorMeaning::Infrastructure(InfrastructureKind::Internal));
     assert_eq!(shown(&trace, &settings), "infrastructure internal");
 }
 
@@ -124,7 +127,11 @@ fn of_several_scores_one_tells() {
     let settings = TriageSettings::default().first([name("z"), name("c"), name("a")]);
     assert_eq!(shown(&trace, &settings), "c failed_score \"c is low\"");
     // Half of 0.5 lacks to b and c, two thirds of 0.99 would to none: 0.9 of it does to z.
-    let strict = TriageSettings::default().threshold("z", 1.0).unwrap().threshold("a", 0.9).unwrap();
+    let strict = TriageSettings::default()
+        .threshold("z", 1.0)
+        .unwrap()
+        .threshold("a", 0.9)
+        .unwrap();
     assert_eq!(shown(&trace, &strict), "a failed_score \"a is low\"");
     let lax = TriageSettings::default().default_threshold(0.0).unwrap();
     assert_eq!(shown(&trace, &lax), "healthy");
@@ -154,8 +161,11 @@ fn where_nothing_was_said_the_content_goes_along_in_bounds() {
     let Triaged::Behaviour(failure) = triage(&trace, &TriageSettings::default()) else {
         panic!("it was rejected")
     };
-    assert_eq!((failure.class, failure.message.as_str()), (OutcomeClass::Rejected, ""));
-    assert_eq!(failure.content, "Where is my parcel?\nnow\nIt arrives.");
+    assert_eq!(
+        (failure.class, failure.message.as_str()),
+        (OutcomeClass::Rejected, "")
+    );
+    assert_eq!(failure.content, "now\nWhere is my parcel?\nIt arrives.");
     trace.inputs = Some(json!({"a": vec![1; 100_000], "b": "é".repeat(100_000)}));
     trace.output = Some("x".repeat(1 << 20));
     let Triaged::Behaviour(failure) = triage(&trace, &TriageSettings::default()) else {

@@ -64,7 +64,12 @@ impl LlmLabeller {
     }
 
     fn request(&self, request: &LabelRequest) -> Blueprint {
-        let texts: Vec<&str> = request.members.iter().chain(&request.others).map(String::as_str).collect();
+        let texts: Vec<&str> = request
+            .members
+            .iter()
+            .chain(&request.others)
+            .map(String::as_str)
+            .collect();
         let fence = Fence::around(&texts);
         let shown = |tag: &str, texts: &[String]| {
             texts
@@ -126,6 +131,8 @@ impl Labeller for LlmLabeller {
 /// Who names.
 impl fmt::Debug for LlmLabeller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LlmLabeller").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("LlmLabeller")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }

@@ -184,7 +184,9 @@ pub async fn label(found: &Found, all: &[Found], labeller: Option<&dyn Labeller>
 fn one_line(text: &str) -> Result<String> {
     let text = text.trim();
     if text.contains(['\n', '\r', '\u{2028}', '\u{2029}']) {
-        return Err(invalid("the name of a cluster has more than one line; expected one"));
+        return Err(invalid(
+            "the name of a cluster has more than one line; expected one",
+        ));
     }
     if text.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(invalid(
@@ -210,7 +212,10 @@ fn visible(text: &str) -> String {
 /// At most so many characters, up to the end of a word where one ends in the second half.
 fn beginning(text: &str, chars: usize) -> String {
     let cut: String = text.chars().take(chars).collect();
-    let end = cut.rfind(' ').filter(|end| *end > cut.len() / 2).unwrap_or(cut.len());
+    let end = cut
+        .rfind(' ')
+        .filter(|end| *end > cut.len() / 2)
+        .unwrap_or(cut.len());
     cut[..end].trim_end_matches([' ', ',', ';', ':', '.']).to_owned()
 }
 
@@ -226,6 +231,8 @@ fn looks_like_host(word: &str) -> bool {
 /// Who gave it; a name can repeat what was said.
 impl fmt::Debug for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Label").field("by", &self.by).finish_non_exhaustive()
+        f.debug_struct("Label")
+            .field("by", &self.by)
+            .finish_non_exhaustive()
     }
 }

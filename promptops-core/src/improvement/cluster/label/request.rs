@@ -27,7 +27,9 @@ impl LabelRequest {
     #[must_use]
     pub fn of(found: &Found, all: &[Found]) -> Self {
         let is_other = |other: &&Found| {
-            other.medoid != found.medoid && other.prompt == found.prompt && other.environment == found.environment
+            other.medoid != found.medoid
+                && other.prompt == found.prompt
+                && other.environment == found.environment
         };
         let mut others: Vec<(f64, &Found)> = all
             .iter()

@@ -86,7 +86,10 @@ mod tests {
             ("don't can't it's", "don't can't it's"),
             // Numbers.
             ("took 12 ms", "took <num> ms"),
-            ("took 12ms, -3.5kg, $1,024.50 and 80%", "took <num>ms, <num>kg, <num> and <num>%"),
+            (
+                "took 12ms, -3.5kg, $1,024.50 and 80%",
+                "took <num>ms, <num>kg, <num> and <num>%",
+            ),
             ("1e-5 or 3.2E+10", "<num> or <num>"),
             ("[1, 2, 3]", "[<num>]"),
             ("[1, 2]", "[<num>]"),
@@ -136,7 +139,10 @@ mod tests {
             ("the dogs' bowl", "the dogs' bowl"),
             ("{\"a\": 1, \"b\": \"x\"}", "{<str>: <num>, <str>: <str>}"),
             // Mixtures and what cannot be seen.
-            ("user 42 (ana@x.org) paid 3.00 on 2026/01/02", "user <num> (<email>) paid <num> on <date>"),
+            (
+                "user 42 (ana@x.org) paid 3.00 on 2026/01/02",
+                "user <num> (<email>) paid <num> on <date>",
+            ),
             ("re\u{200b}fund\u{202e} \u{feff}12", "refund <num>"),
             ("ОШИБКА 404: НЕ НАЙДЕНО", "ошибка <num>: не найдено"),
             ("خطأ ١٢ في الطلب", "خطأ <num> في الطلب"),
@@ -167,7 +173,17 @@ mod tests {
         let rtl = "\u{202e}شكرا ".repeat(100_000);
         let grows = "İ".repeat(500_000);
         let dashes = "1-".repeat(500_000);
-        for text in [&quotes, &apostrophes, &at, &schemes, &zero, &rtl, &grows, &dashes, &"9".repeat(1 << 20)] {
+        for text in [
+            &quotes,
+            &apostrophes,
+            &at,
+            &schemes,
+            &zero,
+            &rtl,
+            &grows,
+            &dashes,
+            &"9".repeat(1 << 20),
+        ] {
             let masked = mask(text);
             assert!(masked.len() <= MAX_MASKED_BYTES);
             assert!(!masked.chars().any(is_invisible));

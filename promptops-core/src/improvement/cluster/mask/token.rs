@@ -5,7 +5,11 @@ use super::scan::{Masked, is_delimiter};
 /// Reads what begins here, and says where it ends.
 pub(super) fn read(chars: &[char], begin: usize, masked: &mut Masked) -> usize {
     let rest = chars.get(begin..).unwrap_or_default();
-    let len = rest.iter().position(|c| is_delimiter(*c)).unwrap_or(rest.len()).max(1);
+    let len = rest
+        .iter()
+        .position(|c| is_delimiter(*c))
+        .unwrap_or(rest.len())
+        .max(1);
     let token = rest.get(..len).unwrap_or_default();
     if let Some(scheme) = url(token) {
         parts(token.get(..scheme).unwrap_or_default(), masked);

@@ -90,7 +90,11 @@ impl BuiltIn {
                 (*place, f64::from(*count).sqrt() * f64::from(idf))
             })
             .collect();
-        let length = entries.iter().map(|(_, weight)| weight * weight).sum::<f64>().sqrt();
+        let length = entries
+            .iter()
+            .map(|(_, weight)| weight * weight)
+            .sum::<f64>()
+            .sqrt();
         (entries, length)
     }
 
@@ -118,12 +122,20 @@ impl BuiltIn {
             .map(|(word, failures)| (word, failures, word.chars().count()))
             .filter(|(_, failures, chars)| *chars >= SHOWN_CHARS && failures * SHARED >= all)
             .map(|(word, failures, chars)| {
-                let idf = self.idf.get(usize::from(word_place(word))).copied().unwrap_or(1.0);
+                let idf = self
+                    .idf
+                    .get(usize::from(word_place(word)))
+                    .copied()
+                    .unwrap_or(1.0);
                 (failures as f64 * (f64::from(idf) - 1.0), chars, word)
             })
             .collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(b.2)));
-        ranked.into_iter().take(most).map(|(.., word)| word.to_owned()).collect()
+        ranked
+            .into_iter()
+            .take(most)
+            .map(|(.., word)| word.to_owned())
+            .collect()
     }
 }
 

@@ -40,7 +40,11 @@ impl ClusterVector {
             Vector::Dense(values) => {
                 let largest = values.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
                 let scaled = values.iter().map(|value| (value / largest * 127.0).round() as i8);
-                Values::Dense(if largest > 0.0 { scaled.collect() } else { Vec::new() })
+                Values::Dense(if largest > 0.0 {
+                    scaled.collect()
+                } else {
+                    Vec::new()
+                })
             }
         };
         Self {
@@ -63,7 +67,9 @@ impl ClusterVector {
         }
         // Sums of whole numbers are the same in whatever order.
         let (product, mine, others) = match (&self.values, &other.values) {
-            (Values::Sparse(a), Values::Sparse(b)) => (sparse_product(a, b), sparse_product(a, a), sparse_product(b, b)),
+            (Values::Sparse(a), Values::Sparse(b)) => {
+                (sparse_product(a, b), sparse_product(a, a), sparse_product(b, b))
+            }
             (Values::Dense(a), Values::Dense(b)) if a.len() == b.len() => {
                 (dense_product(a, b), dense_product(a, a), dense_product(b, b))
             }
@@ -187,7 +193,9 @@ fn bytes(digits: &str) -> Result<Vec<u8>> {
 }
 
 fn unreadable() -> Error {
-    invalid("no vector of a cluster; expected `space` and either `sparse` or `dense` in hexadecimal digits, as it was written")
+    invalid(
+        "no vector of a cluster; expected `space` and either `sparse` or `dense` in hexadecimal digits, as it was written",
+    )
 }
 
 /// Its space, without what lies in it.

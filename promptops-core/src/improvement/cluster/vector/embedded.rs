@@ -15,7 +15,13 @@ pub(in crate::improvement::cluster) async fn embed(
         // A model may refuse an empty text.
         let asked: Vec<String> = texts
             .iter()
-            .map(|text| if text.is_empty() { "-".to_owned() } else { text.clone() })
+            .map(|text| {
+                if text.is_empty() {
+                    "-".to_owned()
+                } else {
+                    text.clone()
+                }
+            })
             .collect();
         let embedded = embedder
             .embed(&asked)

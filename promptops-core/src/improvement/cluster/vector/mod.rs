@@ -6,8 +6,8 @@ mod embedded;
 
 use std::collections::BTreeMap;
 
-pub use compact::ClusterVector;
 pub(super) use built_in::BuiltIn;
+pub use compact::ClusterVector;
 pub(super) use embedded::embed;
 
 /// A direction: of length 1 where it is a text's, or 0 for one without any feature.
@@ -48,7 +48,12 @@ pub(super) fn mean<'a>(vectors: impl Iterator<Item = (&'a Vector, usize)>) -> Ve
         }
     }
     if dense.is_empty() {
-        Vector::Sparse(sparse.into_iter().map(|(place, sum)| (place, sum as f32)).collect())
+        Vector::Sparse(
+            sparse
+                .into_iter()
+                .map(|(place, sum)| (place, sum as f32))
+                .collect(),
+        )
     } else {
         Vector::Dense(dense.into_iter().map(|sum| sum as f32).collect())
     }
