@@ -43,13 +43,13 @@ pub fn run() {
     for (what, scores, words, goal) in [
         ("one dimension, 10 causes", 1, 0, Goal::AtMost(1e9)),
         (
-            "the same, 12 more words, all texts different",
+            "the same, 6 more words, all texts different",
             1,
-            12,
+            6,
             Goal::AtMost(1e9),
         ),
-        ("four dimensions, all texts different", 4, 12, Goal::AtMost(1e9)),
-        ("ten dimensions, all texts different", 10, 12, Goal::None),
+        ("four dimensions, all texts different", 4, 6, Goal::AtMost(1e9)),
+        ("ten dimensions, all texts different", 10, 6, Goal::None),
     ] {
         let traces = traces(scores, words);
         let (mut ours, mut floor) = (Samples::default(), Samples::default());
