@@ -3,15 +3,15 @@
 //! | to | use |
 //! |---|---|
 //! | group failures | [`cluster`], [`cluster_embedded`] |
-//! | know clusters again, and which are new | [`merge`] |
+//! | know clusters again, and which are new | [`merge()`] |
 //! | say what is done about one | [`ClusterRecord::with_status`] |
-//! | name one | [`label`], [`LlmLabeller`] |
-//! | see what is the same in messages | [`mask`], [`FailureSignature`](crate::base::FailureSignature) |
+//! | name one | [`label()`], [`LlmLabeller`] |
+//! | see what is the same in messages | [`mask()`], [`FailureSignature`] |
 //!
 //! Only failures of the same prompt, environment, dimension and class are ever in one cluster. Among them:
 //!
-//! 1. What was said of each is [masked](mask), so that messages that differ by numbers, names and quotations are the same
-//!    and share a [signature](crate::base::FailureSignature). Where nothing was said, what was asked and answered is.
+//! 1. What was said of each is [masked](mod@mask), so that messages that differ by numbers, names and quotations are the same
+//!    and share a [signature](FailureSignature). Where nothing was said, what was asked and answered is.
 //! 2. Each different text becomes a vector: an embedder's, or one of this library's own that is the same on every
 //!    machine.
 //! 3. Average linkage with one cut on their cosine distances makes groups. Failures with one signature are at distance 0,

@@ -20,7 +20,7 @@ use crate::base::{Actor, Operation, Role, Timestamp};
 /// | resolved | reopened |
 /// | reopened | acknowledged, fixing, resolved |
 ///
-/// Owners and members may do all of it. Automation may only reopen, which [`merge`](super::merge) does.
+/// Owners and members may do all of it. Automation may only reopen, which [`merge()`](super::merge()) does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterStatus {
