@@ -158,11 +158,10 @@ fn where_nothing_was_said_what_was_asked_tells() {
     assert!(found.clusters.iter().all(|cluster| cluster.message.is_empty()));
 }
 
+type Answer = dyn Fn(usize, &[String]) -> Result<Vec<Vec<f32>>, LlmError> + Send + Sync;
+
 /// Vectors by the cause that a text is of, or as the test says.
-struct Known(
-    Box<dyn Fn(usize, &[String]) -> Result<Vec<Vec<f32>>, LlmError> + Send + Sync>,
-    std::sync::Mutex<usize>,
-);
+struct Known(Box<Answer>, std::sync::Mutex<usize>);
 
 impl Known {
     fn new(
