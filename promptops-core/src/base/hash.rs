@@ -32,7 +32,7 @@
 //! `promptops.scorers` at [`EvaluatorRecord`](crate::evaluation::run::EvaluatorRecord::scorers_hash),
 //! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
 //! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
-//! `promptops.failure` at [`FailureSignature`](crate::improvement::cluster::FailureSignature),
+//! `promptops.failure` at [`FailureSignature::of`],
 //! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
 //! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 
@@ -124,8 +124,7 @@ hash_type! {
 }
 
 hash_type! {
-    /// What failures with the same message have in common: see
-    /// [`FailureSignature::of`](crate::improvement::cluster::FailureSignature::of).
+    /// What failures with the same message have in common: see [`of`](FailureSignature::of).
     FailureSignature
 }
 
