@@ -136,6 +136,7 @@ mod tests {
             ("`price` is required", "`price` is required"),
             ("\"a \\\" b\" c", "<str> c"),
             ("an \" alone", "an \" alone"),
+            ("'it's late' she said", "<str> she said"),
             ("the dogs' bowl", "the dogs' bowl"),
             ("{\"a\": 1, \"b\": \"x\"}", "{<str>: <num>, <str>: <str>}"),
             // Mixtures and what cannot be seen.
@@ -149,6 +150,13 @@ mod tests {
         ] {
             assert_eq!(mask(text), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_quotation_that_does_not_end_soon_is_none() {
+        let of = |chars: usize| mask(&format!("\"{}\" x", "é".repeat(chars)));
+        assert_eq!(of(399), "<str> x");
+        assert!(of(400).starts_with("\"é"));
     }
 
     #[test]
