@@ -99,7 +99,10 @@ impl World {
     }
 
     fn is_live(&self, at: Place) -> bool {
-        self.live == at && self.deployments[at].shipped.is_some_and(|(revision, _)| revision == self.pointer)
+        self.live == at
+            && self.deployments[at]
+                .shipped
+                .is_some_and(|(revision, _)| revision == self.pointer)
     }
 
     fn decide(&self, who: Who, at: Place, step: Step, is_waived: bool) -> Option<Decided> {
@@ -169,7 +172,9 @@ impl World {
                 let mut restores = self.live;
                 if let Some(other) = decided.superseded {
                     if self.is_live(other) {
-                        restores = self.deployments[other].shipped.map_or(restores, |(_, restores)| restores);
+                        restores = self.deployments[other]
+                            .shipped
+                            .map_or(restores, |(_, restores)| restores);
                     }
                     let held = &mut self.deployments[other];
                     held.standing = held.standing.after(Step::Supersede).unwrap();
@@ -186,7 +191,9 @@ impl World {
                 }
                 self.pointer += 1;
                 self.moves += 1;
-                self.live = self.deployments[at].shipped.map_or(INCUMBENT, |(_, restores)| restores);
+                self.live = self.deployments[at]
+                    .shipped
+                    .map_or(INCUMBENT, |(_, restores)| restores);
             }
             Step::PassReplay => self.deployments[at].evidence = Some(decided.pointer),
             _ => {}
@@ -322,14 +329,20 @@ impl Model for Deployments {
         vec![
             Property::always("nothing is broken", |_, world: &World| world.broken.is_empty()),
             Property::always("at most one has the slot", |_, world: &World| {
-                world.deployments.iter().filter(|of| of.standing.has_slot()).count() <= 1
+                world
+                    .deployments
+                    .iter()
+                    .filter(|of| of.standing.has_slot())
+                    .count()
+                    <= 1
             }),
             Property::always("the pointer moves with a record only", |_, world: &World| {
                 world.pointer == world.moves
             }),
-            Property::always("what is live of a deployment is one that was shipped", |_, world: &World| {
-                world.live >= INCUMBENT || world.deployments[world.live].shipped.is_some()
-            }),
+            Property::always(
+                "what is live of a deployment is one that was shipped",
+                |_, world: &World| world.live >= INCUMBENT || world.deployments[world.live].shipped.is_some(),
+            ),
             Property::sometimes("something is shipped and cleared", |_, world: &World| {
                 world
                     .deployments

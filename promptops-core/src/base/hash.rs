@@ -33,6 +33,7 @@
 //! `promptops.document` at [`Document`](crate::deployment::Document),
 //! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
 //! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
+//! `promptops.failure` at [`FailureSignature::of`],
 //! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
 //! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 
@@ -126,6 +127,11 @@ hash_type! {
 hash_type! {
     /// The identity of a document that is kept as it was made: of its JSON text.
     DocumentHash
+}
+
+hash_type! {
+    /// What failures with the same message have in common: see [`of`](FailureSignature::of).
+    FailureSignature
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

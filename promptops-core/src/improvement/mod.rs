@@ -1,3 +1,5 @@
 //! From what was observed to a better version, and back when it is none.
 
+pub mod cluster;
 pub mod monitor;
+pub mod triage;

@@ -10,6 +10,7 @@ mod authoring;
 mod bombs;
 mod bounds;
 mod cancelled;
+mod clusters;
 mod conformance;
 mod curating;
 mod dataset_files;

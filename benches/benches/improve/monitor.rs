@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use promptops_benches::is_bench;
 use promptops_benches::measure::compare;
 use promptops_benches::table::{Goal, Table};
 use promptops_core::base::ScoreName;
@@ -13,14 +12,7 @@ use promptops_core::statistics::Random;
 /// Scored traces of one fold: few enough that a round is not interrupted.
 const TRACES: usize = 200;
 
-fn main() {
-    if !is_bench() {
-        return;
-    }
-    monitor();
-}
-
-fn monitor() {
+pub fn run() {
     let mut table = Table::new(
         "monitor, per 200 scored traces",
         "the same bets multiplied without logarithms, R and E of one metric",
