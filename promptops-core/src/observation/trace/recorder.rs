@@ -447,7 +447,7 @@ fn verdict(of: TraceVerdict) -> Verdict {
     match of {
         TraceVerdict::Written => Verdict::Written,
         TraceVerdict::Duplicate => Verdict::Duplicate,
-        TraceVerdict::Unknown => Verdict::Invalid,
+        TraceVerdict::Unknown | TraceVerdict::Full => Verdict::Invalid,
     }
 }
 
@@ -492,8 +492,17 @@ impl Sink for Writing {
     async fn written(&self, batch: &[Item], _: &[Verdict]) {
         let now = self.clock.elapsed();
         let due = self.due(batch, now);
+        if due.is_empty() {
+            return;
+        }
+        // By a clock that cannot be asked nothing is removed, until another time.
+        let Ok(shared) = self.traces.now().await else {
+            return;
+        };
+        let own = self.clock.now();
+        let wall = shared.map_or(own, |shared| shared.min(own));
         let kept = chrono::TimeDelta::from_std(self.settings.kept_for()).ok();
-        let before = kept.and_then(|kept| self.clock.now().checked_sub_signed(kept));
+        let before = kept.and_then(|kept| wall.checked_sub_signed(kept));
         if let Some(before) = before {
             for tenant in due {
                 // What could not be removed is removed another time; what was too much for a turn, or for the time that
