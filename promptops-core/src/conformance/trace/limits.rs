@@ -79,7 +79,7 @@ pub async fn rollup_counts_scores_of_256_names(harness: &dyn Harness) {
         .collect();
     let both = scored_trace(30, 224..288);
     desk.record_traces(&known).await;
-    desk.record_traces(&[&unknown[..], &[both.clone()]].concat())
+    desk.record_traces(&[&unknown[..], std::slice::from_ref(&both)].concat())
         .await;
     // What was not counted is not taken out, and what was counted is counted anew.
     desk.annotate(unknown[0].id, scored(640..704, 900_000)).await;
