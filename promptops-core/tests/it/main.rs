@@ -23,6 +23,7 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+mod limits;
 mod otel;
 mod recording;
 mod resolving;
