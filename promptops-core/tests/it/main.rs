@@ -25,7 +25,11 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
+<<<<<<< HEAD
 mod monitoring;
+=======
+mod limits;
+>>>>>>> main
 mod otel;
 mod recording;
 mod resolving;
