@@ -25,11 +25,8 @@ mod golden;
 mod governing;
 mod journey;
 mod judging;
-<<<<<<< HEAD
-mod monitoring;
-=======
 mod limits;
->>>>>>> main
+mod monitoring;
 mod otel;
 mod recording;
 mod resolving;
