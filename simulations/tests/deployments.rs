@@ -1,5 +1,5 @@
 //! Model checking of deployments: two candidates into one slot, people and automation that decide on what they have read
-//! before, a pointer that somebody moves by hand, and every order in which that can happen.
+//! before, a pointer that somebody moves by hand, and every order in which that can happen while one of them is slow.
 //!
 //! The steps are the library's own ([`transition`]); what a store compares when it commits is written here as its contract says
 //! it.
@@ -17,22 +17,18 @@ type Place = usize;
 const INCUMBENT: Place = 2;
 const BY_HAND: Place = 3;
 /// Most moves of the pointer and of holds, so that there is an end.
-const MOVES: u8 = 5;
+const MOVES: u8 = 4;
 
+/// What is compared is not counted but marked: whether something was changed since somebody who is slow has read it. That
+/// keeps the number of worlds small.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Deployment {
     standing: Standing,
-    revision: u8,
-    /// The pointer's revision that the evidence is about.
-    evidence: Option<u8>,
-    /// The pointer's revision that it made, and what a rollback restores.
-    shipped: Option<(u8, Place)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Slot {
-    revision: u8,
-    is_held: bool,
+    /// Whether there is evidence, and whether the pointer has not moved since.
+    evidence: Option<bool>,
+    /// What a rollback restores, once it was shipped.
+    restores: Option<Place>,
+    replays: u8,
 }
 
 /// What somebody has decided and not committed yet.
@@ -45,11 +41,15 @@ struct Decided {
     /// What a waived ship supersedes.
     superseded: Option<Place>,
     is_waived: bool,
-    /// What it was decided on.
-    deployment: u8,
-    slot: u8,
-    pointer: u8,
-    other: u8,
+    has_changed: Changed,
+}
+
+/// What was changed since it was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Changed {
+    deployments: [bool; 2],
+    slot: bool,
+    pointer: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,14 +61,16 @@ enum Who {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct World {
     deployments: [Deployment; 2],
-    slot: Slot,
-    pointer: u8,
+    is_held: bool,
     live: Place,
-    /// At most one for each who.
-    owner: Option<Decided>,
-    robot: Option<Decided>,
-    /// Ships, rollbacks and promotions by hand.
+    /// Whether the pointer is where a ship has put it.
+    is_as_shipped: bool,
+    /// What one of them is slow with: everybody else acts on what is there.
+    pending: Option<Decided>,
+    /// Moves of the pointer, and those that are on record: ships, rollbacks, promotions by hand.
     moves: u8,
+    records: u8,
+    holds: u8,
     /// What must never be seen.
     broken: Vec<&'static str>,
     was_refused: bool,
@@ -76,14 +78,18 @@ struct World {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Action {
-    /// Reads, and decides on what is read.
+    /// Reads, and decides on what is read, to commit it later.
     Decide(Who, Place, Step, bool),
     /// Commits what was decided, if what it was decided on is as it was.
-    Commit(Who),
+    Commit,
+    /// Decides and commits at once.
+    Do(Who, Place, Step, bool),
     /// Somebody promotes past all deployments.
     PromoteByHand,
     /// An owner holds the slot, or releases it.
     Hold(bool),
+    /// A worker begins a replay, whose evidence it has later.
+    StartReplay(Place),
     /// A deployment whose pointer was moved away is noticed.
     Reconcile(Place),
 }
@@ -95,14 +101,12 @@ struct Deployments {
 
 impl World {
     fn holder_but(&self, at: Place) -> Option<Place> {
-        (0..2).find(|other| *other != at && self.deployments[*other].standing.has_slot())
+        let other = 1 - at;
+        self.deployments[other].standing.has_slot().then_some(other)
     }
 
     fn is_live(&self, at: Place) -> bool {
-        self.live == at
-            && self.deployments[at]
-                .shipped
-                .is_some_and(|(revision, _)| revision == self.pointer)
+        self.live == at && self.is_as_shipped
     }
 
     fn decide(&self, who: Who, at: Place, step: Step, is_waived: bool) -> Option<Decided> {
@@ -118,16 +122,16 @@ impl World {
             Step::Ship => {
                 let holder = self.holder_but(at);
                 let is_proven = deployment.standing.state == State::AbPassed
-                    && deployment.evidence == Some(self.pointer)
+                    && deployment.evidence == Some(true)
                     && holder.is_none_or(|holder| !self.is_live(holder));
-                if !is_proven && !is_waived || self.slot.is_held && who == Who::Robot {
+                if (!is_proven && !is_waived) || (self.is_held && who == Who::Robot) {
                     return None;
                 }
                 superseded = holder;
                 // Shipped and watched in one commit.
                 to = to.after(Step::Watch)?;
             }
-            Step::RollBack if !self.is_live(at) || (who == Who::Robot && self.slot.is_held) => return None,
+            Step::RollBack if !self.is_live(at) || (who == Who::Robot && self.is_held) => return None,
             _ => {}
         }
         Some(Decided {
@@ -137,72 +141,82 @@ impl World {
             to,
             superseded,
             is_waived,
-            deployment: deployment.revision,
-            slot: self.slot.revision,
-            pointer: self.pointer,
-            other: self.deployments[1 - at].revision,
+            has_changed: Changed::default(),
         })
     }
 
+    /// Tells who is slow that something is not as it was.
+    fn change(&mut self, what: impl FnOnce(&mut Changed)) {
+        if let Some(pending) = &mut self.pending {
+            what(&mut pending.has_changed);
+        }
+    }
+
+    fn step(&mut self, at: Place, to: Standing) {
+        self.deployments[at].standing = to;
+        self.change(|changed| changed.deployments[at] = true);
+    }
+
+    fn move_pointer(&mut self, live: Place, is_as_shipped: bool) {
+        self.live = live;
+        self.is_as_shipped = is_as_shipped;
+        self.moves += 1;
+        for deployment in &mut self.deployments {
+            deployment.evidence = deployment.evidence.map(|_| false);
+        }
+        self.change(|changed| changed.pointer = true);
+    }
+
     fn commit(&mut self, decided: &Decided, compares_slot: bool) {
-        let at = decided.at;
+        let (at, changed) = (decided.at, decided.has_changed);
         let moves_pointer = matches!(decided.step, Step::Ship | Step::RollBack);
         let guards = moves_pointer || matches!(decided.step, Step::Regress | Step::Clear | Step::Override);
-        let holds = self.deployments[at].revision == decided.deployment
-            && (!guards || !compares_slot || self.slot.revision == decided.slot)
-            && (!moves_pointer || self.pointer == decided.pointer)
-            && decided
-                .superseded
-                .is_none_or(|other| self.deployments[other].revision == decided.other);
-        if !holds {
+        let is_late = changed.deployments[at]
+            || (guards && compares_slot && changed.slot)
+            || (moves_pointer && changed.pointer)
+            || decided.superseded.is_some_and(|other| changed.deployments[other]);
+        if is_late {
             self.was_refused = true;
             return;
         }
         if self.deployments[at].standing.state.is_final() {
             self.broken.push("what was final changed");
         }
-        if decided.who == Who::Robot && moves_pointer && self.slot.is_held {
+        if decided.who == Who::Robot && moves_pointer && self.is_held {
             self.broken.push("automation moved what was held");
         }
         match decided.step {
             Step::Ship => {
-                if !decided.is_waived && self.deployments[at].evidence != Some(self.pointer) {
+                if !decided.is_waived && self.deployments[at].evidence != Some(true) {
                     self.broken.push("something was shipped on stale evidence");
                 }
                 let mut restores = self.live;
                 if let Some(other) = decided.superseded {
                     if self.is_live(other) {
-                        restores = self.deployments[other]
-                            .shipped
-                            .map_or(restores, |(_, restores)| restores);
+                        restores = self.deployments[other].restores.unwrap_or(restores);
                     }
-                    let held = &mut self.deployments[other];
-                    held.standing = held.standing.after(Step::Supersede).unwrap();
-                    held.revision += 1;
+                    let to = self.deployments[other].standing.after(Step::Supersede).unwrap();
+                    self.step(other, to);
                 }
-                self.pointer += 1;
-                self.moves += 1;
-                self.live = at;
-                self.deployments[at].shipped = Some((self.pointer, restores));
+                self.deployments[at].restores = Some(restores);
+                self.records += 1;
+                self.move_pointer(at, true);
             }
             Step::RollBack => {
                 if !self.is_live(at) {
                     self.broken.push("something was rolled back that was not live");
                 }
-                self.pointer += 1;
-                self.moves += 1;
-                self.live = self.deployments[at]
-                    .shipped
-                    .map_or(INCUMBENT, |(_, restores)| restores);
+                let restores = self.deployments[at].restores.unwrap_or(INCUMBENT);
+                self.records += 1;
+                self.move_pointer(restores, false);
             }
-            Step::PassReplay => self.deployments[at].evidence = Some(decided.pointer),
+            // Evidence says what it is about: not what is live, if that was changed since.
+            Step::PassReplay => self.deployments[at].evidence = Some(!changed.pointer),
             _ => {}
         }
-        let deployment = &mut self.deployments[at];
-        deployment.standing = decided.to;
-        deployment.revision += 1;
+        self.step(at, decided.to);
         if guards {
-            self.slot.revision += 1;
+            self.change(|changed| changed.slot = true);
         }
     }
 }
@@ -214,32 +228,29 @@ impl Model for Deployments {
     fn init_states(&self) -> Vec<World> {
         let proposed = Deployment {
             standing: Standing::PROPOSED,
-            revision: 1,
             evidence: None,
-            shipped: None,
+            restores: None,
+            replays: 0,
         };
         vec![World {
             deployments: [proposed.clone(), proposed],
-            slot: Slot {
-                revision: 0,
-                is_held: false,
-            },
-            pointer: 1,
+            is_held: false,
             live: INCUMBENT,
-            owner: None,
-            robot: None,
-            moves: 1,
+            is_as_shipped: false,
+            pending: None,
+            moves: 0,
+            records: 0,
+            holds: 0,
             broken: Vec::new(),
             was_refused: false,
         }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        for (who, pending) in [(Who::Owner, &world.owner), (Who::Robot, &world.robot)] {
-            if pending.is_some() {
-                actions.push(Action::Commit(who));
-                continue;
-            }
+        if world.pending.is_some() {
+            actions.push(Action::Commit);
+        }
+        for who in [Who::Owner, Who::Robot] {
             for at in 0..2 {
                 let steps: &[(Step, bool)] = match who {
                     Who::Owner => &[
@@ -250,7 +261,6 @@ impl Model for Deployments {
                         (Step::Override, false),
                     ],
                     Who::Robot => &[
-                        (Step::StartReplay, false),
                         (Step::PassReplay, false),
                         (Step::Ship, false),
                         (Step::Clear, false),
@@ -263,15 +273,15 @@ impl Model for Deployments {
                     if moves && world.moves >= MOVES {
                         continue;
                     }
-                    // Kept small: a watch begins three times at most, and a replay twice.
-                    let deployment = &world.deployments[at];
-                    if (*step == Step::Override && deployment.standing.epoch >= 2)
-                        || (*step == Step::StartReplay && deployment.revision > 4)
-                    {
+                    // Kept small: a watch begins twice at most.
+                    if *step == Step::Override && world.deployments[at].standing.epoch >= 2 {
                         continue;
                     }
                     if world.decide(who, at, *step, *is_waived).is_some() {
-                        actions.push(Action::Decide(who, at, *step, *is_waived));
+                        actions.push(Action::Do(who, at, *step, *is_waived));
+                        if world.pending.is_none() {
+                            actions.push(Action::Decide(who, at, *step, *is_waived));
+                        }
                     }
                 }
             }
@@ -279,10 +289,15 @@ impl Model for Deployments {
         if world.moves < MOVES && world.live != BY_HAND {
             actions.push(Action::PromoteByHand);
         }
-        if world.slot.revision < 3 {
-            actions.push(Action::Hold(!world.slot.is_held));
+        if world.holds < 2 {
+            actions.push(Action::Hold(!world.is_held));
         }
         for at in 0..2 {
+            // A replay twice at most, so that one can follow a stale base.
+            let deployment = &world.deployments[at];
+            if deployment.replays < 2 && deployment.standing.after(Step::StartReplay).is_some() {
+                actions.push(Action::StartReplay(at));
+            }
             if world.deployments[at].standing.has_slot() && !world.is_live(at) {
                 actions.push(Action::Reconcile(at));
             }
@@ -293,33 +308,34 @@ impl Model for Deployments {
         let mut world = last.clone();
         match action {
             Action::Decide(who, at, step, is_waived) => {
-                let decided = world.decide(who, at, step, is_waived);
-                match who {
-                    Who::Owner => world.owner = decided,
-                    Who::Robot => world.robot = decided,
-                }
+                world.pending = world.decide(who, at, step, is_waived);
             }
-            Action::Commit(who) => {
-                let decided = match who {
-                    Who::Owner => world.owner.take(),
-                    Who::Robot => world.robot.take(),
-                };
-                world.commit(&decided?, self.compares_slot);
+            Action::Do(who, at, step, is_waived) => {
+                let decided = world.decide(who, at, step, is_waived)?;
+                world.commit(&decided, self.compares_slot);
+            }
+            Action::Commit => {
+                let decided = world.pending.take()?;
+                world.commit(&decided, self.compares_slot);
             }
             Action::PromoteByHand => {
-                world.pointer += 1;
-                world.moves += 1;
-                world.live = BY_HAND;
+                world.records += 1;
+                world.move_pointer(BY_HAND, false);
             }
             Action::Hold(is_held) => {
-                world.slot.is_held = is_held;
-                world.slot.revision += 1;
+                world.is_held = is_held;
+                world.holds += 1;
+                world.change(|changed| changed.slot = true);
+            }
+            Action::StartReplay(at) => {
+                let to = world.deployments[at].standing.after(Step::StartReplay)?;
+                world.deployments[at].replays += 1;
+                world.step(at, to);
             }
             Action::Reconcile(at) => {
-                let deployment = &mut world.deployments[at];
-                deployment.standing = deployment.standing.after(Step::Supersede)?;
-                deployment.revision += 1;
-                world.slot.revision += 1;
+                let to = world.deployments[at].standing.after(Step::Supersede)?;
+                world.step(at, to);
+                world.change(|changed| changed.slot = true);
             }
         }
         Some(world)
@@ -337,11 +353,13 @@ impl Model for Deployments {
                     <= 1
             }),
             Property::always("the pointer moves with a record only", |_, world: &World| {
-                world.pointer == world.moves
+                world.records == world.moves
             }),
             Property::always(
                 "what is live of a deployment is one that was shipped",
-                |_, world: &World| world.live >= INCUMBENT || world.deployments[world.live].shipped.is_some(),
+                |_, world: &World| {
+                    world.live >= INCUMBENT || world.deployments[world.live].restores.is_some()
+                },
             ),
             Property::sometimes("something is shipped and cleared", |_, world: &World| {
                 world
