@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod deployments;
 mod desk;
 mod files;
 mod integrity;
