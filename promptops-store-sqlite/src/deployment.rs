@@ -38,7 +38,7 @@ macro_rules! list {
 statements! {
     FIND = concat!("SELECT ", deployment_columns!(), " FROM promptops_tenant t
         JOIN promptops_deployment d ON d.tenant = t.id AND d.name = ?2 WHERE t.name = ?1");
-    LIST = list!("INDEXED BY sqlite_autoindex_promptops_deployment_1", "");
+    LIST = list!("", "");
     LIST_OF_PROMPT = list!("INDEXED BY promptops_deployment_prompt", " AND d.prompt = ?4");
     LIST_IN_STATE = list!("INDEXED BY promptops_deployment_state", " AND d.state = ?6");
     LIST_OF_CLOSURE = list!("INDEXED BY promptops_deployment_closure", " AND d.closure_hash = ?7");

@@ -72,3 +72,25 @@ fn every_statement_goes_by_an_index() {
     }
     assert!(count > 100, "{count}");
 }
+
+#[test]
+fn pages_of_deployments_begin_at_their_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options::SqliteOptions::default();
+    let connection = schema::open_writer(&dir.path().join("plans.db"), &options).unwrap();
+    let lists = deployment::STATEMENTS
+        .iter()
+        .filter(|(name, _)| name.starts_with("LIST"));
+    let mut count = 0;
+    for (name, sql) in lists {
+        let plan = plan(&connection, sql);
+        // A slot has one at most.
+        let seeks = match *name {
+            "LIST_OF_SLOT" => "(tenant=? AND prompt=? AND environment=?)",
+            _ => "name<?)",
+        };
+        assert!(plan.contains(seeks), "{name}: {plan}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+}

@@ -192,7 +192,7 @@ fn write_deployments(tx: &Connection, tenant: i64, commit: &DeploymentCommit) ->
     for deployment in changed {
         write(tx, CHANGE, tenant, deployment)?;
     }
-    for deployment in &commit.created {
+    if let Some(deployment) = &commit.created {
         write(tx, ADD, tenant, deployment)?;
     }
     for deployment in commit.created.iter().chain(&commit.changed) {

@@ -24,7 +24,7 @@ macro_rules! transition_columns {
 }
 pub(super) use transition_columns;
 
-fn is<'a, T: FromSql + PartialEq>(row: &'a Row<'_>, column: usize, value: T) -> bool {
+fn is<T: FromSql + PartialEq>(row: &Row<'_>, column: usize, value: T) -> bool {
     row.get::<_, T>(column).is_ok_and(|found| found == value)
 }
 
