@@ -1,7 +1,7 @@
 //! Every PromptOps store on SQLite: the embedded default.
 //!
-//! One file holds everything: prompts, environments, experiments, traces, metrics, evidence and the audit log. The host may keep its own
-//! tables in the same file; ours begin with `promptops_`, and their schema's version is kept in `promptops_schema`.
+//! One file holds everything: prompts, environments, experiments, deployments, traces, metrics, evidence and the audit log. The
+//! host may keep its own tables in the same file; ours begin with `promptops_`, and their schema's version is kept in `promptops_schema`.
 //!
 //! ```
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
@@ -24,11 +24,12 @@
 //! |---|---|
 //! | `backend.rs`, `options.rs` | the handle, its threads and settings |
 //! | `schema.rs` | connections and migrations |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `metrics.rs`, `trace.rs`, `experiment.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `metrics.rs`, `trace.rs`, `experiment.rs`, `deployment.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `evaluation/` | evidence, runs, the work on them, results |
 //! | `metrics/counts.rs` | counting within a transaction |
 //! | `experiment/outcome.rs` | outcomes of units, and their tallies |
-//! | `prompt/rows.rs`, `environment/rows.rs`, `trace/rows.rs` | their rows, and what these are in core |
+//! | `deployment/commit.rs` | what happens to deployments: all of it or nothing |
+//! | `prompt/rows.rs`, `environment/rows.rs`, `trace/rows.rs`, `deployment/rows.rs` | their rows, and what these are in core |
 //! | `feed.rs` | the change log, and the thread that watches it |
 //! | `error.rs` | what SQLite's errors mean in core |
 //! | `statements.rs` | the list that each file keeps of its statements |
@@ -47,6 +48,7 @@ mod audit;
 mod backend;
 mod completion;
 mod dataset;
+mod deployment;
 mod environment;
 mod error;
 mod evaluation;

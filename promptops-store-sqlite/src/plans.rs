@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use crate::{
-    audit, completion, dataset, environment, evaluation, experiment, feed, lookup, metrics, options, prompt,
-    schema, tenancy, trace,
+    audit, completion, dataset, deployment, environment, evaluation, experiment, feed, lookup, metrics,
+    options, prompt, schema, tenancy, trace,
 };
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -22,6 +22,8 @@ fn every_statement_goes_by_an_index() {
         ("audit", audit::STATEMENTS),
         ("completion", completion::STATEMENTS),
         ("dataset", dataset::STATEMENTS),
+        ("deployment", deployment::STATEMENTS),
+        ("deployment::commit", deployment::commit::STATEMENTS),
         ("environment", environment::STATEMENTS),
         ("evaluation::evidence", evaluation::evidence::STATEMENTS),
         ("evaluation::result", evaluation::result::STATEMENTS),
@@ -53,6 +55,7 @@ fn every_statement_goes_by_an_index() {
                     "SEARCH promptops_dataset_version USING COVERING INDEX sqlite_autoindex_promptops_dataset_version_2 \
                      (dataset=?)",
                     "SEARCH promptops_tally USING PRIMARY KEY (experiment=?)",
+                    "SEARCH promptops_transition USING COVERING INDEX sqlite_autoindex_promptops_transition_1 (deployment=?)",
                 ];
                 assert!(
                     !sql.starts_with("INSERT") || children.contains(&line),
@@ -68,4 +71,26 @@ fn every_statement_goes_by_an_index() {
         }
     }
     assert!(count > 100, "{count}");
+}
+
+#[test]
+fn pages_of_deployments_begin_at_their_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options::SqliteOptions::default();
+    let connection = schema::open_writer(&dir.path().join("plans.db"), &options).unwrap();
+    let lists = deployment::STATEMENTS
+        .iter()
+        .filter(|(name, _)| name.starts_with("LIST"));
+    let mut count = 0;
+    for (name, sql) in lists {
+        let plan = plan(&connection, sql);
+        // A slot has one at most.
+        let seeks = match *name {
+            "LIST_OF_SLOT" => "(tenant=? AND prompt=? AND environment=?)",
+            _ => "name<?)",
+        };
+        assert!(plan.contains(seeks), "{name}: {plan}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
 }

@@ -70,7 +70,7 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
         assert_eq!(record.entry.tenant, desk.tenant);
     }
     let audit = Audit::new(desk.stores.audit.clone(), desk.tenant.clone());
-    assert_eq!(audit.verify().await.unwrap(), 28, "the chain verifies");
+    assert_eq!(audit.verify().await.unwrap(), 37, "the chain verifies");
 }
 
 /// The chain goes on where it ended, after reopening and from another handle.

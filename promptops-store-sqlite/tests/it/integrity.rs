@@ -15,7 +15,7 @@ use promptops_store_sqlite::SqliteBackend;
 use crate::desk::{acme, audit, audit_log, draft, fails, name, production, promote, raw, reference, save};
 
 /// A database with a row in every table that is only added to.
-async fn filled(path: &std::path::Path) -> SqliteBackend {
+pub async fn filled(path: &std::path::Path) -> SqliteBackend {
     let backend = SqliteBackend::open(path).await.unwrap();
     let mut new = draft("p", "one");
     new.semver = Some("1.0.0".parse().unwrap());

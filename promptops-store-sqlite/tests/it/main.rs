@@ -9,6 +9,7 @@
 
 mod completion;
 mod conformance;
+mod deployments;
 mod desk;
 mod files;
 mod integrity;

@@ -16,7 +16,7 @@ use promptops_core::prompt::{Body, Lookup, Reference, Store};
 use promptops_store_sqlite::SqliteBackend;
 
 use crate::desk::{acme, audit_log, name, production, promote, save};
-use crate::{completion, files, queued, runs, traffic};
+use crate::{completion, deployments, files, queued, runs, traffic};
 
 const TASK: &str = "PROMPTOPS_TEST_TASK";
 const FILE: &str = "PROMPTOPS_TEST_FILE";
@@ -82,7 +82,10 @@ fn other_process() {
             }
             "write on" => {
                 let backend = SqliteBackend::open(file).await.unwrap();
-                write(&backend, &label, usize::MAX).await;
+                tokio::join!(
+                    write(&backend, &label, usize::MAX),
+                    deployments::ship_on(&backend, &label)
+                );
             }
             "serve" => serve(file).await,
             "evaluate" => runs::evaluate(file, &label).await,
@@ -185,11 +188,12 @@ struct Checked {
     lives: u32,
     saves: usize,
     moves: usize,
+    ships: usize,
 }
 
 impl Checked {
     /// Checks that all that was acknowledged is there and nothing is there by halves.
-    async fn check(&mut self, path: &Path, acks: &[Vec<String>]) {
+    async fn check(&mut self, path: &Path, label: &str, acks: &[Vec<String>]) {
         let backend = SqliteBackend::open(path).await.unwrap();
         for ack in acks {
             let number = |at: usize| ack[at].parse::<u64>().unwrap();
@@ -204,6 +208,10 @@ impl Checked {
                     let template = format!("{} {}", ack[2], ack[3]);
                     assert_eq!(found.version.content.body, Body::Text { template });
                     self.saves += 1;
+                }
+                "propose" | "ship" => {
+                    deployments::check_acknowledged(&backend, ack).await;
+                    self.ships += usize::from(ack[0] == "ship");
                 }
                 _ => {
                     let page = PageRequest::first(1).after((number(1) + 1).to_string());
@@ -250,9 +258,10 @@ impl Checked {
         }
         assert_eq!(backend.audit_head(&acme()).await.unwrap(), self.head);
 
-        // Each save and each move has its one audit record.
+        // Each save, each move and each step of a deployment has its one audit record.
         let mut changes = pointer.map_or(0, |pointer| pointer.revision);
-        for prompt in ["p", "q"] {
+        changes += deployments::check_whole(&backend, path, label).await;
+        for prompt in ["p", "q", "r"] {
             let record = backend.prompt(&acme(), &name(prompt)).await.unwrap();
             changes += record.map_or(0, |record| u64::from(record.latest.get()));
         }
@@ -276,11 +285,12 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         (seed >> 33) % below
     };
     for life in 0..LIVES {
-        let (mut child, mut stdout) = spawn("write on", &path, &format!("life{life}"));
+        let label = format!("life{life:03}");
+        let (mut child, mut stdout) = spawn("write on", &path, &label);
         let mut output = String::new();
         // Some die early, while they open the file; most in the midst of writing.
         if life % 8 != 0 {
-            while !output.contains("ack move ") {
+            while !(output.contains("ack move ") && output.contains("ack ship ")) {
                 assert_ne!(stdout.read_line(&mut output).unwrap(), 0, "the child gave up");
             }
         }
@@ -288,19 +298,19 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         child.kill().unwrap();
         child.wait().unwrap();
         output += &std::io::read_to_string(stdout).unwrap();
-        checked.check(&path, &acknowledged(&output)).await;
+        checked.check(&path, &label, &acknowledged(&output)).await;
     }
     let backend = SqliteBackend::open(&path).await.unwrap();
     let records = audit_log(&backend).verify().await.unwrap();
     println!(
-        "{} lives, {} saves and {} moves acknowledged, {records} audit records",
-        checked.lives, checked.saves, checked.moves
+        "{} lives, {} saves, {} moves and {} ships acknowledged, {records} audit records",
+        checked.lives, checked.saves, checked.moves, checked.ships
     );
     assert_eq!(checked.lives, LIVES);
     // Ten times as many where the disk is quick to sync.
     let enough = LIVES as usize / 2;
     assert!(
-        checked.saves > enough && checked.moves > enough,
+        checked.saves > enough && checked.moves > enough && checked.ships > enough,
         "the children hardly wrote"
     );
 }

@@ -96,7 +96,7 @@ async fn sum(backend: &SqliteBackend, prompt: &str, resolution: Resolution) -> M
 }
 
 /// An experiment on the live version of a prompt.
-async fn begin(backend: &SqliteBackend) -> Experiment {
+pub async fn begin(backend: &SqliteBackend) -> Experiment {
     let version = save(backend, "tested", "one").await;
     promote(backend, &version).await.unwrap();
     let variant = |name| Variant {
