@@ -10,7 +10,7 @@
 
 use promptops_core::base::{Actor, DeploymentId};
 use promptops_core::deployment::{MonitorOutcome, Standing, State, Step, transition};
-use stateright::{Checker, Model, Property};
+use stateright::{Checker, HasDiscoveries, Model, Property};
 
 /// Of two candidates one has this place; the version live at the beginning has the place after them.
 type Place = usize;
@@ -385,7 +385,7 @@ impl Model for Deployments {
 #[test]
 fn whatever_the_order_no_invariant_of_deployments_breaks() {
     let model = Deployments { compares_slot: true };
-    let checker = model.checker().threads(2).target_state_count(3_000_000).spawn_bfs().join();
+    let checker = model.checker().threads(2).spawn_bfs().join();
     println!("{} states", checker.unique_state_count());
     checker.assert_properties();
 }
@@ -394,6 +394,11 @@ fn whatever_the_order_no_invariant_of_deployments_breaks() {
 #[test]
 fn without_the_slots_revision_a_hold_comes_too_late() {
     let model = Deployments { compares_slot: false };
-    let checker = model.checker().threads(2).target_state_count(3_000_000).spawn_bfs().join();
+    let checker = model
+        .checker()
+        .threads(2)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
     assert!(checker.discovery("nothing is broken").is_some());
 }
