@@ -89,7 +89,10 @@ pub async fn racing_ships_have_one_winner(harness: &dyn Harness) {
     };
     let having = desk.deployments(&filter).await;
     assert_eq!(having.len(), 1);
-    assert_eq!(Some(having[0].candidate.version), history.last().map(|moved| moved.to));
+    assert_eq!(
+        Some(having[0].candidate.version),
+        history.last().map(|moved| moved.to)
+    );
 }
 
 /// A promotion by hand and a ship at once: the pointer moves once.
