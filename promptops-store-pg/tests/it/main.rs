@@ -10,6 +10,7 @@
 mod conformance;
 mod connecting;
 mod databases;
+mod deployments;
 mod desk;
 mod following;
 mod outages;
