@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use promptops_core::base::{Change, ChangeFeed, ChangeReader, Event, PageRequest};
-use promptops_core::deployment::{DeploymentFilter, DeploymentStore, State};
+use promptops_core::deployment::{DeploymentFilter, DeploymentStore, MonitorOutcome, State};
 use promptops_core::environment::EnvironmentStore;
 use promptops_core::{ErrorKind, PromptOps};
 use promptops_store_pg::PgBackend;
@@ -102,6 +102,32 @@ async fn a_connection_cut_in_the_middle_of_a_ship_is_an_unknown_outcome() {
         assert_eq!(text(&acme(database.backend()), "triage@production").await, live);
     }
     direct.audit().verify().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_goes_from_one_to_another_in_whatever_order_they_are_committed() {
+    let database = Database::new().await;
+    let tenant = acme(database.backend());
+    let backend = database.backend();
+    let first = propose(&tenant, &save(&tenant, "triage", "one").await).await;
+    let first = shipping(&first, 0);
+    backend.commit_deployments(first.clone()).await.unwrap();
+    let second = propose(&tenant, &save(&tenant, "triage", "two").await).await;
+    let mut second = shipping(&second, 0);
+    second.slot.as_mut().unwrap().revision = 2;
+    let taken = backend.commit_deployments(second.clone()).await;
+    fails(taken, ErrorKind::Conflict, &["is live in triage@production"]);
+    let mut superseded = first.changed[0].clone();
+    superseded.revision += 1;
+    superseded.monitor = Some(MonitorOutcome::Superseded);
+    second.changed.push(superseded.clone());
+    backend.commit_deployments(second.clone()).await.unwrap();
+    for changed in second.changed {
+        assert_eq!(
+            backend.deployment(&acme_id(), &changed.id).await.unwrap(),
+            Some(changed)
+        );
+    }
 }
 
 /// The deployments that are told next, and whether a pointer's move is among it.

@@ -161,7 +161,7 @@ async fn what_never_changes_is_refused_by_the_database() {
         .execute("UPDATE promptops.version SET status = 'archived'")
         .await
         .unwrap();
-    assert_eq!(changed.rows_affected(), 1);
+    assert_eq!(changed.rows_affected(), 4);
     for (sql, word) in [
         (
             "INSERT INTO promptops.experiment (tenant, name, prompt, environment, status, revision, record)
@@ -195,7 +195,7 @@ async fn what_never_changes_is_refused_by_the_database() {
             "policy_for_all",
         ),
         (
-            "INSERT INTO promptops.version SELECT tenant, prompt, number + 1, hash, NULL, parents, author_id, author_role,
+            "INSERT INTO promptops.version SELECT tenant, prompt, number + 10, hash, NULL, parents, author_id, author_role,
                 message, status, created_at, content FROM promptops.version",
             "version_prompt_hash_key",
         ),
