@@ -5,7 +5,8 @@ SELECT pg_advisory_xact_lock(7239811400218763113);
 GRANT USAGE ON SCHEMA promptops TO {role};
 GRANT SELECT ON promptops.schema_version TO {role};
 GRANT SELECT, INSERT ON promptops.version, promptops.include, promptops.history, promptops.approval,
-    promptops.evidence, promptops.audit, promptops.dataset_version, promptops.dataset_entry, promptops.result TO {role};
+    promptops.evidence, promptops.audit, promptops.dataset_version, promptops.dataset_entry, promptops.result,
+    promptops.transition, promptops.document TO {role};
 GRANT UPDATE (status) ON promptops.version TO {role};
 GRANT SELECT, INSERT, UPDATE ON promptops.tenant, promptops.prompt, promptops.pointer,
     promptops.audit_head, promptops.dataset TO {role};
@@ -14,6 +15,8 @@ GRANT SELECT, INSERT, DELETE ON promptops.completion TO {role};
 GRANT SELECT, INSERT, UPDATE (metrics), DELETE ON promptops.rollup TO {role};
 GRANT SELECT, INSERT, UPDATE (rating, success, has_correction, record), DELETE ON promptops.trace TO {role};
 GRANT SELECT, INSERT, UPDATE (status, revision, record) ON promptops.experiment TO {role};
+GRANT SELECT, INSERT, UPDATE (state, has_slot, revision, record) ON promptops.deployment TO {role};
+GRANT SELECT, INSERT, UPDATE (revision, record) ON promptops.slot TO {role};
 GRANT SELECT, INSERT, UPDATE (contaminated) ON promptops.outcome TO {role};
 GRANT SELECT, INSERT, UPDATE (count) ON promptops.tally TO {role};
 GRANT USAGE ON SEQUENCE promptops.entry_list TO {role};

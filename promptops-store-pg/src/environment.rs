@@ -13,7 +13,7 @@ use promptops_core::environment::{
 };
 use sqlx::Row;
 
-pub(crate) use self::moving::move_within;
+pub(crate) use self::moving::{Statement as MoveStatement, move_within, revision};
 use crate::backend::PgBackend;
 use crate::connection::Transaction;
 use crate::tenancy::Tenant;

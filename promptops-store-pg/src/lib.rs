@@ -20,9 +20,10 @@
 //! |---|---|
 //! | `backend.rs`, `connection.rs`, `options.rs` | the handle, a connection with its limits, settings |
 //! | `schema.rs` | migrations, up and down, and what a role is granted |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `experiment.rs`, `metrics.rs`, `trace.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `experiment.rs`, `deployment.rs`, `metrics.rs`, `trace.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `evaluation/` | evidence, runs, the work on them, results |
 //! | `experiment/` | beginning and changing experiments, outcomes and what is counted of them |
+//! | `deployment/commit.rs` | what happens to deployments, in one statement |
 //! | `metrics/`, `trace/` | counts by dimensions and time; recording and looking for traces |
 //! | `prompt/rows.rs`, `environment/rows.rs` | rows, and what they are in core |
 //! | `feed.rs` | following the change log |
@@ -52,13 +53,14 @@
 //! superusers are not bound (the policies are enabled and not forced), so that backups work as usual. Grant again after
 //! each migration.
 //!
-//! What must never change (versions, history, approvals, evidence, datasets, results, the audit log) is refused by triggers to every role.
+//! What must never change (versions, history, approvals, evidence, datasets, results, steps of deployments and their documents, the audit log) is refused by triggers to every role.
 
 mod audit;
 mod backend;
 mod completion;
 mod connection;
 mod dataset;
+mod deployment;
 mod environment;
 mod error;
 mod evaluation;

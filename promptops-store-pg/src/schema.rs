@@ -23,12 +23,13 @@ macro_rules! migration {
 }
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     migration!("0001_tables"),
     migration!("0002_operations"),
     migration!("0003_row_security"),
     migration!("0004_evaluation"),
     migration!("0005_live_traffic"),
+    migration!("0006_deployments"),
 ];
 
 /// The version that this release works with.

@@ -116,26 +116,30 @@ impl<'a> Ship<'a> {
                 deployment.standing(),
             ));
         }
-        let slot = deployments
-            .with
-            .deployments
-            .slot_control(&deployments.tenant, &deployment.prompt, &deployment.environment)
-            .await?;
+        let governance = &deployments.with.governance;
+        let (prompt, environment) = (&deployment.prompt, &deployment.environment);
+        let reference = Reference::version(prompt.clone(), deployment.candidate.version);
+        // At once: a store may be a network away. What changes between them is refused when it is committed.
+        let (slot, version, holder) = tokio::join!(
+            deployments
+                .with
+                .deployments
+                .slot_control(&deployments.tenant, prompt, environment),
+            find_version(governance.prompts.as_ref(), &deployments.tenant, &reference),
+            deployments.holder(prompt, environment),
+        );
+        let slot = slot?;
         if is_automatic {
             may_ship_by_itself(deployments, id, slot.hold.as_ref())?;
         }
         // Before anything costly is looked at, and taken only when all is decided.
         super::machine::transition(id, deployment.standing(), Step::Ship, actor)?;
-        let governance = &deployments.with.governance;
-        let reference = Reference::version(deployment.prompt.clone(), deployment.candidate.version);
-        let version = find_version(governance.prompts.as_ref(), &deployments.tenant, &reference).await?;
+        let version = version?;
         let environments = deployments.environments();
         let case = environments
             .case(version.as_ref(), &deployment.environment, actor)
             .await?;
-        let holder = deployments
-            .holder(&deployment.prompt, &deployment.environment)
-            .await?;
+        let holder = holder?;
         // What somebody moved the pointer away from has the slot in name alone.
         let is_live = |holder: &Deployment| {
             holder
@@ -228,11 +232,11 @@ impl<'a> Ship<'a> {
             let system = Actor::system("deployments");
             work.step(&mut deployment, Step::Watch, Said::new(&system, ""))?;
         }
-        work.change(deployment.clone());
+        let shipped = work.change(deployment);
         work.guard(slot);
         work.commit.pointer = Some(change);
         work.commit().await?;
-        deployments.get(id).await
+        Ok(shipped)
     }
 }
 

@@ -112,10 +112,11 @@ impl<'a> Work<'a> {
             .push(AuditEntry::new(tenant, self.at, by, action, subject, detail));
     }
 
-    /// Puts a deployment into the commit that was there before.
-    pub(super) fn change(&mut self, mut deployment: Deployment) {
+    /// Puts a deployment into the commit that was there before, and returns it as it is then.
+    pub(super) fn change(&mut self, mut deployment: Deployment) -> Deployment {
         deployment.revision += 1;
-        self.commit.changed.push(deployment);
+        self.commit.changed.push(deployment.clone());
+        deployment
     }
 
     /// The commit is made only if nothing happened in the slot since.

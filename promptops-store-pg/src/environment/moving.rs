@@ -17,12 +17,12 @@ const MOVE: &str =
     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27) m";
 
 /// A revision that is expected: one that is too large to be stored is none that will be found.
-fn revision(expected: u64) -> i64 {
+pub(crate) fn revision(expected: u64) -> i64 {
     i64::try_from(expected).unwrap_or(i64::MAX)
 }
 
 /// A move with what is stored of it.
-struct Statement {
+pub(crate) struct Statement {
     change: PointerMove,
     waiver: Option<String>,
     moved: String,
@@ -31,7 +31,7 @@ struct Statement {
 }
 
 impl Statement {
-    fn new(change: PointerMove) -> Result<Self> {
+    pub(crate) fn new(change: PointerMove) -> Result<Self> {
         let waiver = change.waiver.as_ref();
         Ok(Self {
             waiver: waiver.map(|waiver| to_json("waiver", waiver)).transpose()?,
@@ -42,7 +42,8 @@ impl Statement {
         })
     }
 
-    fn bind(&self, query: Query, lock_timeout: &str) -> Query {
+    /// Binds 27 values, in the order of the function's.
+    pub(crate) fn bind(&self, query: Query, lock_timeout: &str) -> Query {
         let change = &self.change;
         let (source, entry) = (change.source.as_ref(), &change.audit);
         query
@@ -83,8 +84,13 @@ impl Statement {
         let found = unsigned("revision", found.unwrap_or(0))?;
         match outcome {
             "moved" => Ok(self.change.into_pointer()),
-            refused => Err(refuse(refused, found, &self.change).into()),
+            refused => Err(self.refused(refused, found).into()),
         }
+    }
+
+    /// Why the database refused it.
+    pub(crate) fn refused(&self, outcome: &str, found: u64) -> Error {
+        refuse(outcome, found, &self.change)
     }
 }
 

@@ -5,6 +5,10 @@ use std::time::Duration;
 use promptops_core::base::audit::{AuditAction, AuditEntry};
 use promptops_core::base::{Actor, ClosureHash, PromptName, RunId, TenantId, Timestamp, VersionNumber};
 use promptops_core::base::{EnvironmentName, ExperimentId, TraceId, VariantName};
+use promptops_core::deployment::{
+    Deployment, DeploymentCommit, Document, MonitorOutcome, Shipped, SlotControl, State, Step, Transition,
+};
+use promptops_core::environment::{MoveKind, PointerMove};
 use promptops_core::evaluation::run::{Claim, Claimed, EvaluatorRecord, Recorded, ResultBatch};
 use promptops_core::evaluation::{DatasetDraft, Entry, EntryResult, EvaluationStore, Run, RunState};
 use promptops_core::experiment::{
@@ -286,5 +290,82 @@ pub fn outcome(unit: u64, variant: u8, success: bool) -> OutcomeEntry {
         measured: 3,
         harmed: 2,
         at: Timestamp::default(),
+    }
+}
+
+/// Proposes a version for production.
+pub async fn propose(tenant: &Tenant, version: &Version) -> Deployment {
+    let deployments = tenant.deployments();
+    let proposed = deployments.propose(version, "production", &ana()).await;
+    proposed.unwrap()
+}
+
+/// Ships what was never replayed, and supersedes what has the slot.
+pub async fn ship(tenant: &Tenant, deployment: &Deployment) -> Result<Deployment> {
+    tenant
+        .deployments()
+        .approve(&deployment.id, &ana())
+        .waive("there are no traces to replay")
+        .await
+}
+
+/// A ship, with a document, on top of the slot's revision 0.
+pub fn shipping(proposed: &Deployment, policy_revision: u64) -> DeploymentCommit {
+    let at = Timestamp::default();
+    let audited = |action, subject: &str| {
+        AuditEntry::new(&acme_id(), at, &ana(), action, subject, &serde_json::json!({}))
+    };
+    let pointer = PointerMove {
+        tenant: acme_id(),
+        prompt: proposed.prompt.clone(),
+        environment: proposed.environment.clone(),
+        kind: MoveKind::Promote,
+        to: proposed.candidate.version,
+        hash: proposed.candidate.content_hash,
+        closure_hash: proposed.candidate.closure_hash,
+        expected_revision: proposed.base.revision,
+        policy_revision,
+        source: None,
+        actor: ana(),
+        reason: String::new(),
+        waiver: None,
+        at,
+        audit: audited(AuditAction::Promote, "triage"),
+    };
+    let shipped = Deployment {
+        state: State::Monitoring,
+        monitor: Some(MonitorOutcome::Open),
+        revision: proposed.revision + 1,
+        steps: proposed.steps + 1,
+        shipped: Some(Shipped {
+            revision: proposed.base.revision + 1,
+            restores: None,
+            waiver: None,
+            by: ana(),
+            at,
+        }),
+        ..proposed.clone()
+    };
+    let transition = Transition {
+        deployment: shipped.id.clone(),
+        number: shipped.steps,
+        step: Step::Ship,
+        to: shipped.standing(),
+        by: ana(),
+        reason: String::new(),
+        key: None,
+        detail: serde_json::json!({}),
+        at,
+    };
+    let mut slot = SlotControl::untouched(proposed.prompt.clone(), proposed.environment.clone());
+    slot.revision = 1;
+    DeploymentCommit {
+        slot: Some(slot),
+        audits: vec![audited(AuditAction::ChangeDeployment, shipped.id.as_str())],
+        changed: vec![shipped],
+        transitions: vec![transition],
+        documents: vec![Document::of(&"evidence").unwrap()],
+        pointer: Some(pointer),
+        ..DeploymentCommit::new(acme_id())
     }
 }

@@ -11,6 +11,7 @@ mod completion;
 mod conformance;
 mod connecting;
 mod databases;
+mod deployments;
 mod desk;
 mod following;
 mod outages;

@@ -2,14 +2,15 @@
 
 use promptops_core::ErrorKind;
 use promptops_core::base::{DatasetName, PageRequest, VersionNumber};
+use promptops_core::deployment::DeploymentStore;
 use promptops_core::evaluation::{DatasetStore, EvaluationStore};
 use promptops_core::experiment::{ExperimentStatus, ExperimentStore};
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::databases::Database;
 use crate::desk::{
-    acme, acme_id, ana, begin, change, claim, evaluate, experiment, fails, live, promote, record, run_id,
-    save,
+    acme, acme_id, ana, begin, change, claim, evaluate, experiment, fails, live, promote, propose, record,
+    run_id, save, shipping,
 };
 
 async fn world() -> Database {
@@ -47,6 +48,9 @@ async fn world() -> Database {
         .unwrap();
     evaluate(&database.backend()).await;
     live(&database.backend(), &v1, 1).await;
+    let proposed = propose(&tenant, &save(&tenant, "triage", "two").await).await;
+    let backend = database.backend();
+    backend.commit_deployments(shipping(&proposed, 1)).await.unwrap();
     // Another tenant, which has a prompt of the same name.
     let other = ops.tenant("other").unwrap();
     save(&other, "rules", "Be brief.").await;
@@ -74,6 +78,18 @@ async fn what_never_changes_is_refused_by_the_database() {
     let open = live(&database.backend(), &v1, 0).await;
     let done = change(&open, ExperimentStatus::Completed);
     database.backend().change_experiment(done).await.unwrap();
+    let texts = ["two", "three", "four"];
+    let mut proposed = Vec::new();
+    for text in texts {
+        proposed.push(propose(&tenant, &save(&tenant, "triage", text).await).await);
+    }
+    let ship = shipping(&proposed[0], 0);
+    database.backend().commit_deployments(ship).await.unwrap();
+    let deployments = tenant.deployments();
+    deployments
+        .reject(&proposed[1].id, "worse", &ana())
+        .await
+        .unwrap();
     let mut owner = PgConnection::connect_with(&database.owner()).await.unwrap();
     for sql in [
         "UPDATE promptops.version SET content = 'x'",
@@ -121,10 +137,23 @@ async fn what_never_changes_is_refused_by_the_database() {
         "UPDATE promptops.outcome SET variant = 1",
         "DELETE FROM promptops.outcome",
         "TRUNCATE promptops.outcome",
+        "UPDATE promptops.deployment SET id = 'x'",
+        "UPDATE promptops.deployment SET environment = 'x' WHERE has_slot",
+        "UPDATE promptops.deployment SET closure_hash = sha256('x') WHERE has_slot",
+        "UPDATE promptops.deployment SET record = 'x' WHERE state = 'rejected'",
+        "UPDATE promptops.deployment SET state = 'proposed' WHERE state = 'rejected'",
+        "DELETE FROM promptops.deployment",
+        "TRUNCATE promptops.deployment CASCADE",
+        "UPDATE promptops.transition SET record = 'x'",
+        "DELETE FROM promptops.transition",
+        "TRUNCATE promptops.transition",
+        "UPDATE promptops.document SET json = 'x'",
+        "DELETE FROM promptops.document",
+        "TRUNCATE promptops.document",
     ] {
         refused(&mut owner, sql, "promptops: ").await;
     }
-    begin(&database.backend(), &experiment("x-2", 1, &[&v1, &v1]), 0)
+    begin(&database.backend(), &experiment("x-2", 2, &[&v1, &v1]), 0)
         .await
         .unwrap();
     // The status is what may change.
@@ -132,7 +161,7 @@ async fn what_never_changes_is_refused_by_the_database() {
         .execute("UPDATE promptops.version SET status = 'archived'")
         .await
         .unwrap();
-    assert_eq!(changed.rows_affected(), 1);
+    assert_eq!(changed.rows_affected(), 4);
     for (sql, word) in [
         (
             "INSERT INTO promptops.experiment (tenant, name, prompt, environment, status, revision, record)
@@ -141,12 +170,32 @@ async fn what_never_changes_is_refused_by_the_database() {
             "experiment_open",
         ),
         (
+            "INSERT INTO promptops.deployment SELECT tenant, 'd', prompt, environment, closure_hash, state, has_slot, 1, record
+                FROM promptops.deployment WHERE has_slot",
+            "deployment_slot",
+        ),
+        (
+            "INSERT INTO promptops.deployment SELECT tenant, 'd', prompt, environment, closure_hash, 'ab_running', false, 1,
+                record FROM promptops.deployment WHERE state = 'proposed'",
+            "deployment_candidate",
+        ),
+        (
+            "INSERT INTO promptops.deployment SELECT tenant, 'd', prompt, environment, closure_hash, state, true, 1, record
+                FROM promptops.deployment WHERE state = 'rejected'",
+            "check constraint",
+        ),
+        (
+            "INSERT INTO promptops.transition SELECT tenant, deployment, number + 10, 'k', record
+                FROM promptops.transition",
+            "transition_key",
+        ),
+        (
             "INSERT INTO promptops.policy (tenant, environment, policy)
                 SELECT id, 'dev', '{}' FROM promptops.tenant, generate_series(1, 2)",
             "policy_for_all",
         ),
         (
-            "INSERT INTO promptops.version SELECT tenant, prompt, number + 1, hash, NULL, parents, author_id, author_role,
+            "INSERT INTO promptops.version SELECT tenant, prompt, number + 10, hash, NULL, parents, author_id, author_role,
                 message, status, created_at, content FROM promptops.version",
             "version_prompt_hash_key",
         ),
@@ -181,6 +230,14 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
         "DELETE FROM promptops.outcome",
         "UPDATE promptops.tally SET counter = 7",
         "DELETE FROM promptops.tally",
+        "UPDATE promptops.deployment SET prompt = 'x'",
+        "DELETE FROM promptops.deployment",
+        "UPDATE promptops.transition SET record = 'x'",
+        "DELETE FROM promptops.transition",
+        "UPDATE promptops.slot SET prompt = 'x'",
+        "DELETE FROM promptops.slot",
+        "UPDATE promptops.document SET json = 'x'",
+        "DELETE FROM promptops.document",
         "DELETE FROM promptops.tenant",
         "SELECT * FROM promptops.change",
         "UPDATE promptops.change_head SET position = 0",
@@ -197,7 +254,7 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
     }
 }
 
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 28] = [
     "tenant",
     "prompt",
     "prompt_tag",
@@ -222,6 +279,10 @@ const TABLES: [&str; 24] = [
     "experiment",
     "outcome",
     "tally",
+    "deployment",
+    "transition",
+    "slot",
+    "document",
 ];
 
 /// How many rows of each table a connection sees, and of how many tenants.
@@ -263,6 +324,10 @@ async fn a_bound_role_sees_the_entered_tenant_alone() {
         "INSERT INTO promptops.result (tenant, run, task, result) VALUES (999, 1, 1, '{}')",
         "INSERT INTO promptops.dataset_entry (tenant, entry_list, position, name, entry) VALUES (999, 9, 0, 'a', '{}')",
         "INSERT INTO promptops.tally VALUES (999, 1, 1, 1, 1, 1)",
+        "INSERT INTO promptops.slot VALUES (999, 'p', 'e', 1, '{}')",
+        "INSERT INTO promptops.document VALUES (999, sha256('x'), '{}')",
+        "INSERT INTO promptops.deployment VALUES (999, 'd', 'p', 'e', sha256('x'), 'proposed', false, 1, '{}')",
+        "INSERT INTO promptops.transition VALUES (999, 'd', 1, NULL, '{}')",
         "INSERT INTO promptops.outcome VALUES (999, 1, 1, 1, 1, 1, 1, 1, 1, true)",
     ] {
         app.execute("SAVEPOINT here").await.unwrap();
