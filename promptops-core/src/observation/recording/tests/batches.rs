@@ -169,7 +169,7 @@ async fn under_a_steady_load_the_writer_comes_by_itself_before_a_batch_is_full()
         }
     }
     let stats = pipeline.flush(SECOND).await.unwrap();
-    assert_eq!(stats.written, 40_000);
+    assert_eq!(stats.written, 20_000);
     let tries = sink.tries();
     assert!(tries.iter().all(|items| *items < 512), "{tries:?}");
     assert!((40..=80).contains(&tries.len()), "{tries:?}");
