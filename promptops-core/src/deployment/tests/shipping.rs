@@ -201,8 +201,10 @@ async fn a_base_moved_by_hand_makes_the_evidence_stale() {
 
 #[tokio::test]
 async fn automation_ships_only_where_that_is_switched_on_and_the_text_is_not_quarantined() {
-    let mut settings = DeploymentSettings::default();
-    settings.auto_ship = true;
+    let settings = DeploymentSettings {
+        auto_ship: true,
+        ..DeploymentSettings::default()
+    };
     let world = World::with(settings).await;
     let deployments = world.deployments();
     let passed = world.replayed(2, Verdict::Passed).await;

@@ -110,8 +110,10 @@ async fn an_automatic_command_that_was_decided_before_a_hold_comes_too_late() {
 
 #[tokio::test]
 async fn rolling_back_by_itself_can_be_switched_off() {
-    let mut settings = DeploymentSettings::default();
-    settings.auto_rollback = false;
+    let settings = DeploymentSettings {
+        auto_rollback: false,
+        ..DeploymentSettings::default()
+    };
     let world = World::with(settings).await;
     let regressed = world.regressed(2).await;
     let error = world
@@ -154,8 +156,10 @@ async fn a_watch_that_ended_frees_the_slot_and_can_begin_anew() {
 
 #[tokio::test]
 async fn without_a_watch_it_stays_shipped() {
-    let mut settings = DeploymentSettings::default();
-    settings.watch = false;
+    let settings = DeploymentSettings {
+        watch: false,
+        ..DeploymentSettings::default()
+    };
     let world = World::with(settings).await;
     let shipped = world.shipped(2).await;
     is(&shipped, State::Shipped);
