@@ -47,6 +47,7 @@
 //! | judge outputs by a model, and hold it against people | [`evaluation::judge`] |
 //! | bring a model | [`llm`], the crate `promptops-llm` |
 //! | record feedback; see counts over time, compare versions | [`Tenant::metrics`], [`observation`] |
+//! | watch a version after it went live | [`improvement::monitor`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
@@ -62,6 +63,7 @@ pub mod deployment;
 pub mod environment;
 pub mod evaluation;
 pub mod experiment;
+pub mod improvement;
 pub mod llm;
 pub mod memory;
 pub mod observation;

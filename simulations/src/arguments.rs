@@ -3,11 +3,22 @@
 use std::num::NonZeroUsize;
 
 /// How the program is called.
-pub const USAGE: &str = "usage: simulations experiments [--full] [--threads N] [--skip N]";
+pub const USAGE: &str = "usage: simulations experiments|monitor [--full] [--threads N] [--skip N]";
+
+/// What is simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Simulation {
+    /// Experiments between variants.
+    Experiments,
+    /// Watches over shipped versions.
+    Monitor,
+}
 
 /// What the command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arguments {
+    /// What to simulate.
+    pub simulation: Simulation,
     /// All of it: minutes rather than seconds.
     pub full: bool,
     /// Threads to use.
@@ -22,12 +33,14 @@ pub struct Arguments {
 /// For anything but what [`USAGE`] says: what is wrong, in words.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, String> {
     let mut arguments = arguments.into_iter();
-    match arguments.next().as_deref() {
-        Some("experiments") => {}
+    let simulation = match arguments.next().as_deref() {
+        Some("experiments") => Simulation::Experiments,
+        Some("monitor") => Simulation::Monitor,
         Some(other) => return Err(format!("there is no simulation {other:?}; {USAGE}")),
         None => return Err(format!("nothing to simulate was named; {USAGE}")),
-    }
+    };
     let mut parsed = Arguments {
+        simulation,
         full: false,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         skip: 0,
@@ -62,6 +75,8 @@ mod tests {
         let read_all = read("experiments --threads 3 --full --skip 14").unwrap();
         assert!(read_all.full && read_all.threads.get() == 3 && read_all.skip == 14);
         assert!(!read("experiments").unwrap().full);
+        assert_eq!(read("experiments").unwrap().simulation, Simulation::Experiments);
+        assert_eq!(read("monitor").unwrap().simulation, Simulation::Monitor);
         for wrong in [
             "",
             "experiment",

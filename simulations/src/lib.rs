@@ -1,11 +1,14 @@
-//! Simulated experiments: how often the library's decisions are wrong, and what they cost, by the library's own functions.
+//! Simulated experiments and monitors: how often the library's decisions are wrong, and what they cost, by the library's own
+//! functions.
 //!
 //! `cargo run --release -p simulations -- experiments` prints the tables, with `--full` those of 10,000 experiments of
-//! 10,000 outcomes each. The same seed gives the same table, for any number of threads.
+//! 10,000 outcomes each; `-- monitor` those of shipped versions that are watched, with `--full` 2,000 for each line. The same
+//! seed gives the same table, for any number of threads.
 
 pub mod arguments;
 pub mod assignment;
 pub mod cost;
+pub mod monitor;
 mod naive;
 mod parallel;
 pub mod power;

@@ -1,9 +1,10 @@
-//! Prints the tables of simulated experiments.
+//! Prints the tables of simulated experiments and monitors.
 #![allow(clippy::print_stderr, reason = "a program tells its caller what is wrong")]
 
 use std::process::ExitCode;
 
-use simulations::{arguments, tables};
+use simulations::arguments::Simulation;
+use simulations::{arguments, monitor, tables};
 
 fn main() -> ExitCode {
     let arguments = match arguments::parse(std::env::args().skip(1)) {
@@ -13,7 +14,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match tables::experiments(&arguments, &mut std::io::stdout().lock()) {
+    let mut out = std::io::stdout().lock();
+    let written = match arguments.simulation {
+        Simulation::Experiments => tables::experiments(&arguments, &mut out),
+        Simulation::Monitor => monitor::tables(&arguments, &mut out),
+    };
+    match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

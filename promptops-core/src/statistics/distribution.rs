@@ -182,6 +182,71 @@ fn fraction(a: f64, b: f64, x: f64) -> f64 {
     result
 }
 
+/// How likely at least `k` of `n` trials succeed that each do with probability `rate`, for 0 < `k` < `n` and
+/// 0 < `rate` < 1: the regularised incomplete beta function I<sub>rate</sub>(k, n − k + 1) (Abramowitz and Stegun 26.5.24).
+pub(super) fn binomial_at_least(k: u64, n: u64, rate: f64) -> f64 {
+    let (a, b) = (k as f64, (n - k) as f64 + 1.0);
+    // What stands before the fraction, x^a (1 − x)^b / (a B(a, b)), is a binomial probability times 1 − x.
+    if rate < (a + 1.0) / (a + b + 2.0) {
+        binomial(k, n, rate) * (1.0 - rate) * fraction(a, b, rate)
+    } else {
+        // By symmetry 1 − I at 1 − x, where x^a (1 − x)^b / (b B(a, b)) stands before it.
+        1.0 - binomial(k, n, rate) * (1.0 - rate) * a / b * fraction(b, a, 1.0 - rate)
+    }
+}
+
+/// How likely exactly `k` of `n` trials succeed, 0 < `k` < `n`, without the loss of digits of factorials (Loader, "Fast
+/// and Accurate Computation of Binomial Probabilities", 2000).
+fn binomial(k: u64, n: u64, rate: f64) -> f64 {
+    let (all, successes, failures) = (n as f64, k as f64, (n - k) as f64);
+    let ln = stirling_error(n)
+        - stirling_error(k)
+        - stirling_error(n - k)
+        - deviance(successes, all * rate)
+        - deviance(failures, all * (1.0 - rate));
+    ln.exp() * (all / (2.0 * PI * successes * failures)).sqrt()
+}
+
+/// ln n! less Stirling's ½ ln(2πn) + n ln n − n, for n > 0: its series, and from 15 down the factorial itself.
+fn stirling_error(n: u64) -> f64 {
+    let x = n as f64;
+    if n <= 15 {
+        let factorial: f64 = (1..=n).map(|i| i as f64).product();
+        return factorial.ln() - (0.5 * (2.0 * PI * x).ln() + x * x.ln() - x);
+    }
+    let series = [
+        1.0 / 12.0,
+        -1.0 / 360.0,
+        1.0 / 1_260.0,
+        -1.0 / 1_680.0,
+        1.0 / 1_188.0,
+        -691.0 / 360_360.0,
+        1.0 / 156.0,
+    ];
+    polynomial(&series, 1.0 / (x * x)) / x
+}
+
+/// x ln(x/m) + m − x for x, m > 0, also where both are close.
+fn deviance(x: f64, m: f64) -> f64 {
+    let difference = x - m;
+    if difference.abs() >= 0.1 * (x + m) {
+        return x * (x / m).ln() - difference;
+    }
+    // With v = (x − m)/(x + m): (x − m) v + 2x Σ v^(2j+1)/(2j+1).
+    let v = difference / (x + m);
+    let mut sum = difference * v;
+    let mut power = 2.0 * x * v;
+    for odd in (3_u8..).step_by(2) {
+        power *= v * v;
+        let next = sum + power / f64::from(odd);
+        if next == sum {
+            break;
+        }
+        sum = next;
+    }
+    sum
+}
+
 /// How likely at most `k` of `n` fair coins show heads, for `k` ≤ `n` / 2.
 ///
 /// The middle's probability, and from there each by the one before; about 40 √n steps at most.

@@ -3,6 +3,9 @@
 //! | to | use |
 //! |---|---|
 //! | give a rate with what is known of it | [`wilson`] |
+//! | bound a rate or a mean from one side | [`proportion_at_least`], [`proportion_at_most`], [`mean_at_least`] |
+//! | see at every look whether a mean fell below what it was | [`BelowMean`], [`FromTheStart`], [`SinceSomeTime`] |
+//! | or is above it | [`above_mean_ln_e`], [`mean_at_least_anytime`] |
 //! | give a mean with what is known of it | [`mean_interval`], [`moments_interval`], [`clustered_mean_interval`] |
 //! | the same for any other figure | [`bootstrap`], [`bootstrap_clustered`], [`bootstrap_mean`] |
 //! | compare two runs on the same entries | [`mcnemar`], [`matched_difference`], [`sign_flip`], [`sign_flip_clustered`] |
@@ -24,6 +27,7 @@
 
 mod agreement;
 mod bootstrap;
+mod bounded_mean;
 mod cluster;
 mod confidence_sequence;
 mod difference;
@@ -32,6 +36,7 @@ mod interval;
 mod label_e_value;
 mod mean;
 mod moments;
+mod one_sided;
 mod outcomes_needed;
 mod paired;
 mod quantile;
@@ -45,6 +50,9 @@ pub use agreement::{
     weighted_kappa,
 };
 pub use bootstrap::{bootstrap, bootstrap_clustered, bootstrap_mean};
+pub use bounded_mean::{
+    BelowMean, FromTheStart, SinceSomeTime, Wins, above_mean_ln_e, mean_at_least_anytime,
+};
 pub use confidence_sequence::{
     SequentialEstimate, Tuning, sequential_difference, sequential_estimate, sequential_lift,
 };
@@ -53,6 +61,7 @@ pub use interval::{Confidence, Interval};
 pub use label_e_value::{LabelTest, anytime_p};
 pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval, moments_interval};
 pub use moments::{Counts, Moments, ScoreBins};
+pub use one_sided::{mean_at_least, proportion_at_least, proportion_at_most, relative_entropy};
 pub use outcomes_needed::outcomes_needed;
 pub use paired::{
     PermutationMethod, PermutationTest, matched_difference, mcnemar, sign_flip, sign_flip_clustered,

@@ -1,0 +1,3 @@
+//! From what was observed to a better version, and back when it is none.
+
+pub mod monitor;
