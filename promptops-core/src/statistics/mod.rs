@@ -69,8 +69,8 @@ pub use moments::{Counts, Moments, ScoreBins};
 pub use one_sided::{mean_at_least, proportion_at_least, proportion_at_most, relative_entropy};
 pub use outcomes_needed::outcomes_needed;
 pub use paired::{
-    PermutationMethod, PermutationTest, matched_difference, mcnemar, mcnemar_better, sign_flip, sign_flip_better,
-    sign_flip_clustered,
+    PermutationMethod, PermutationTest, matched_difference, mcnemar, mcnemar_better, sign_flip,
+    sign_flip_better, sign_flip_clustered,
 };
 pub use pairs_needed::pairs_needed;
 pub use quantile::Sample;

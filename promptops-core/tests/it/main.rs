@@ -27,6 +27,7 @@ mod judging;
 mod monitoring;
 mod otel;
 mod recording;
+mod replaying;
 mod resolving;
 mod rooms;
 mod sampling;

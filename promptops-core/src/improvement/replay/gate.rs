@@ -63,10 +63,7 @@ impl Gate {
     pub fn new(settings: GateSettings, dimensions: Vec<Dimension>) -> Result<Self> {
         settings.check()?;
         let mut names = HashSet::new();
-        if let Some(twice) = dimensions
-            .iter()
-            .find(|dimension| !names.insert(&dimension.name))
-        {
+        if let Some(twice) = dimensions.iter().find(|dimension| !names.insert(&dimension.name)) {
             return Err(invalid(format!(
                 "the dimension {} is there twice",
                 quoted(&twice.name)
@@ -188,7 +185,13 @@ impl Gate {
             .map(|(place, dimension)| metric(asked, prepared, place, dimension))
             .collect();
         let format = self.checks_format.then(|| format(asked, prepared));
-        let in_stratum = |stratum| prepared.items.iter().filter(|item| item.stratum == stratum).count() as u64;
+        let in_stratum = |stratum| {
+            prepared
+                .items
+                .iter()
+                .filter(|item| item.stratum == stratum)
+                .count() as u64
+        };
         let replayed = Replayed {
             target: in_stratum(Stratum::Target),
             guard: in_stratum(Stratum::Guard),
@@ -327,11 +330,7 @@ fn together(checks: impl IntoIterator<Item = Check>) -> Verdict {
         })
 }
 
-fn statistical(
-    settings: &GateSettings,
-    metrics: &[MetricReport],
-    format: Option<&FormatReport>,
-) -> Finding {
+fn statistical(settings: &GateSettings, metrics: &[MetricReport], format: Option<&FormatReport>) -> Finding {
     let mut more = More::default();
     for metric in metrics {
         more.target = more.target.max(metric.superior.map_or(0, |check| check.more));

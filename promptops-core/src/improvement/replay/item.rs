@@ -132,10 +132,7 @@ pub(super) fn prepare(
                 continue;
             };
             answered += 1.0;
-            for (sums, answer) in [
-                (&mut paired.baseline, before),
-                (&mut paired.candidate, after),
-            ] {
+            for (sums, answer) in [(&mut paired.baseline, before), (&mut paired.candidate, after)] {
                 sums.iter_mut()
                     .zip(&answer.scores)
                     .for_each(|(sum, score)| *sum += score);
@@ -244,9 +241,7 @@ mod tests {
     #[test]
     fn what_is_no_replay_is_refused() {
         let refused = |items: &[ReplayItem], scale, format| {
-            prepare(items, &dimension(scale), format)
-                .unwrap_err()
-                .to_string()
+            prepare(items, &dimension(scale), format).unwrap_err().to_string()
         };
         let one = |before: f64, after: f64| item("a", vec![answered(before)], vec![answered(after)]);
         let twice = [one(0.0, 1.0), one(1.0, 0.0)];
@@ -269,6 +264,8 @@ mod tests {
             scores: vec![],
             format: Some(true),
         });
-        assert!(refused(&[item("a", vec![none.clone()], vec![none])], Scale::Pass, true).contains("0 scores"));
+        assert!(
+            refused(&[item("a", vec![none.clone()], vec![none])], Scale::Pass, true).contains("0 scores")
+        );
     }
 }

@@ -89,8 +89,14 @@ mod tests {
             assert_ne!(one, of(other), "{other}");
         }
         // Where a value stands, and of what kind it is, tells inputs apart.
-        assert_ne!(Likeness::of(&json!({ "a": "x" })), Likeness::of(&json!({ "b": "x" })));
-        assert_ne!(Likeness::of(&json!({ "a": "0" })), Likeness::of(&json!({ "a": 0 })));
+        assert_ne!(
+            Likeness::of(&json!({ "a": "x" })),
+            Likeness::of(&json!({ "b": "x" }))
+        );
+        assert_ne!(
+            Likeness::of(&json!({ "a": "0" })),
+            Likeness::of(&json!({ "a": 0 }))
+        );
         assert_eq!(of("Ärger mit ÖL"), of("ärger mit öl!"));
     }
 }

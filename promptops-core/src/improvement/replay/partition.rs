@@ -283,11 +283,7 @@ mod tests {
         assert!(found.in_several > 290 && found.left_out > 1_500, "{found:?}");
         // Frequent inputs are in what decides too.
         assert!((90..150).contains(&parts[2].len()), "{}", parts[2].len());
-        assert!(
-            found
-                .summary()
-                .contains(&format!("{} left out", found.left_out))
-        );
+        assert!(found.summary().contains(&format!("{} left out", found.left_out)));
     }
 
     #[test]

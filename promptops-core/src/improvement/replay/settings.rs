@@ -127,9 +127,16 @@ impl GateSettings {
             if fits {
                 return Ok(());
             }
-            Err(invalid(format!("the gate's {name} is {found}; it must be {range}")))
+            Err(invalid(format!(
+                "the gate's {name} is {found}; it must be {range}"
+            )))
         };
-        range("alpha", self.alpha, above(self.alpha, 0.2), "above 0 and at most 0.2")?;
+        range(
+            "alpha",
+            self.alpha,
+            above(self.alpha, 0.2),
+            "above 0 and at most 0.2",
+        )?;
         range(
             "margin",
             self.margin,

@@ -33,9 +33,8 @@ impl Strata {
         most: (usize, usize),
         seed: u64,
     ) -> Self {
-        let (target, guard): (Vec<_>, Vec<_>) = confirm
-            .into_iter()
-            .partition(|trace| members.contains(&trace.id));
+        let (target, guard): (Vec<_>, Vec<_>) =
+            confirm.into_iter().partition(|trace| members.contains(&trace.id));
         Self {
             members: target.len() as u64,
             others: guard.len() as u64,

@@ -44,14 +44,11 @@ impl GateReport {
                 percent(metric.target.delta),
                 metric.name,
                 metric.target.items,
-                metric
-                    .target
-                    .interval
-                    .map_or(String::new(), |interval| format!(
-                        "95 % interval {} to {}, ",
-                        percent(interval.low),
-                        percent(interval.high)
-                    )),
+                metric.target.interval.map_or(String::new(), |interval| format!(
+                    "95 % interval {} to {}, ",
+                    percent(interval.low),
+                    percent(interval.high)
+                )),
                 probability(metric.superior)
             );
         }
@@ -60,9 +57,10 @@ impl GateReport {
             .metrics
             .iter()
             .map(|metric| {
-                let least = metric.no_worse.bound.map_or(String::new(), |bound| {
-                    format!(", at least {}", percent(bound))
-                });
+                let least = metric
+                    .no_worse
+                    .bound
+                    .map_or(String::new(), |bound| format!(", at least {}", percent(bound)));
                 format!("{} {}{least}", metric.name, points(metric.guard.delta))
             })
             .collect();
@@ -213,7 +211,16 @@ impl fmt::Display for GateReport {
         writeln!(
             f,
             "{:<WIDEST$} {:<6} {:>5} {:>8} {:>9} {:>8}  {:<18} {:>8} {:>7}  {:<12} plain",
-            "metric", "items", "", "baseline", "candidate", "delta", "95 % interval", "at least", "p", "statistical"
+            "metric",
+            "items",
+            "",
+            "baseline",
+            "candidate",
+            "delta",
+            "95 % interval",
+            "at least",
+            "p",
+            "statistical"
         )?;
         for metric in &self.metrics {
             let name: String = metric.name.chars().take(WIDEST).collect();
