@@ -49,6 +49,7 @@
 //! | record feedback; see counts over time, compare versions | [`Tenant::metrics`], [`observation`] |
 //! | watch a version after it went live | [`improvement::monitor`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
+//! | tell failures of a prompt from outages, and group them by their cause | [`improvement`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |
 //! | know the template language and its limits | [`template`] |

@@ -217,11 +217,14 @@ $$;
 -- newest of the range (of the prompt, where one is named). Where there are fewer, and more of the range is left, a row
 -- without a record comes last, which has the id that was looked at last. Rows are looked at one by one, until there are
 -- enough.
+--
+-- What has no column is looked for in the text of the record, as the library writes it: all of `in_texts`, which may also
+-- be elsewhere in a record that is not wanted. Nothing in it is parsed: JSON with U+0000 is none to PostgreSQL.
 CREATE FUNCTION promptops.traces_between(
     in_tenant text, in_first uuid, in_last uuid, in_limit bigint, in_looks bigint, in_prompt text, in_version bigint,
     in_closure_hash bytea, in_environment text, in_experiment text, in_variant text, in_model bytea, in_session bytea,
     in_max_rating bigint, in_min_rating bigint, in_success boolean, in_is_error boolean, in_has_inputs boolean,
-    in_has_correction boolean, OUT id text, OUT record text, OUT has_inputs boolean
+    in_has_correction boolean, in_texts text[], OUT id text, OUT record text, OUT has_inputs boolean
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET jit TO off SET enable_seqscan TO off SET enable_bitmapscan TO off
 SET enable_sort TO off AS $$
@@ -255,6 +258,10 @@ BEGIN
                 AND (in_is_error IS NULL OR l.is_error = in_is_error)
                 AND (l.has_inputs OR NOT in_has_inputs)
                 AND (l.has_correction OR NOT in_has_correction)
+                AND (in_texts IS NULL OR (
+                    SELECT (SELECT bool_and(strpos(t.record COLLATE "C", x.text) > 0) FROM unnest(in_texts) x (text))
+                    FROM promptops.trace t WHERE t.tenant = owner AND t.id = l.id
+                ))
             LIMIT in_limit
     )
     SELECT h.id::text, (SELECT t.record FROM promptops.trace t WHERE t.tenant = owner AND t.id = h.id), h.has_inputs

@@ -6,7 +6,7 @@ mod record;
 
 use async_trait::async_trait;
 use promptops_core::Result;
-use promptops_core::base::stored::from_json;
+use promptops_core::base::stored::{from_json, timestamp};
 use promptops_core::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
 use promptops_core::observation::{
     AnnotationEntry, TraceEntry, TraceFilter, TraceRecord, TraceStore, TraceVerdict,
@@ -21,6 +21,7 @@ use crate::error;
 const FIND: &str = "SELECT x.record, x.has_inputs FROM promptops.entered($1) n, LATERAL (
         SELECT t.record, t.has_inputs FROM promptops.trace t WHERE t.tenant = n.id AND t.id = $2::text::uuid OFFSET 0
     ) x";
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 const PRUNE: &str = "SELECT p.removed FROM promptops.prune_traces($1, $2::text::uuid, $3, $4) p";
 
 /// A trace from its record, and whether it has inputs: JSON does not tell those that are null from none.
@@ -58,6 +59,12 @@ impl TraceStore for PgBackend {
         page: &PageRequest,
     ) -> Result<Page<TraceRecord>> {
         list::list(self, tenant, filter, page).await
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        let row = self.read_one(NOW, |query| query).await?;
+        let read = |row: PgRow| -> error::Result<Timestamp> { Ok(timestamp(row.try_get(0)?)?) };
+        Ok(row.map(read).transpose()?)
     }
 
     async fn prune_traces(&self, tenant: &TenantId, before: Timestamp, at_most: usize) -> Result<usize> {

@@ -111,6 +111,10 @@ fn annotate(tx: &Connection, batch: &[AnnotationEntry]) -> error::Result<Vec<Tra
             continue;
         };
         let mut trace = stored.decode(entry.trace)?;
+        if !entry.annotation.fits(&trace) {
+            verdicts.push(TraceVerdict::Full);
+            continue;
+        }
         let before = trace.contribution();
         entry.annotation.apply(&mut trace);
         annotate.execute((

@@ -106,7 +106,11 @@ fn a_late_fall_is_found_as_such() {
 
 #[test]
 fn any_number_of_threads_gives_the_same() {
-    let by = |threads| watched(&short(0.7), 20, 7, NonZeroUsize::new(threads).unwrap()).unwrap();
+    let scenario = Scenario {
+        after: 0.5,
+        ..short(0.7)
+    };
+    let by = |threads| watched(&scenario, 20, 7, NonZeroUsize::new(threads).unwrap()).unwrap();
     assert_eq!(by(1), by(3));
-    assert_ne!(by(1), watched(&short(0.7), 20, 8, TWO).unwrap());
+    assert_ne!(by(1), watched(&scenario, 20, 8, TWO).unwrap());
 }

@@ -33,9 +33,10 @@
 //! `promptops.document` at [`Document`](crate::deployment::Document),
 //! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
 //! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
-//! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), `promptops.alike` at
+//! `promptops.failure` at [`FailureSignature::of`], `promptops.alike` at
 //! [`Likeness`](crate::improvement::replay::Likeness), `promptops.stratum` at
-//! [`Strata`](crate::improvement::replay::Strata), and two that a
+//! [`Strata`](crate::improvement::replay::Strata),
+//! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
 //! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 
 use std::fmt;
@@ -128,6 +129,11 @@ hash_type! {
 hash_type! {
     /// The identity of a document that is kept as it was made: of its JSON text.
     DocumentHash
+}
+
+hash_type! {
+    /// What failures with the same message have in common: see [`of`](FailureSignature::of).
+    FailureSignature
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

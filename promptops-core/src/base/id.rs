@@ -138,6 +138,11 @@ name_type! {
 }
 
 name_type! {
+    /// The id of a cluster of failures: 1 to 200 bytes of ASCII letters, digits and `. _ - :`.
+    ClusterId, check_cluster
+}
+
+name_type! {
     /// The name of an experiment's variant: 1 to 200 bytes of `a-z 0-9 . _ -`.
     VariantName, check_variant
 }
@@ -238,6 +243,10 @@ fn check_deployment(text: &str) -> Result<()> {
 
 fn check_command(text: &str) -> Result<()> {
     check_id("the command's key", text)
+}
+
+fn check_cluster(text: &str) -> Result<()> {
+    check_id("the cluster's id", text)
 }
 
 fn check_variant(text: &str) -> Result<()> {

@@ -19,10 +19,10 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Location, Result, Unmet};
 pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
-pub use hash::{ClosureHash, ContentHash, DatasetHash, DocumentHash};
+pub use hash::{ClosureHash, ContentHash, DatasetHash, DocumentHash, FailureSignature};
 pub use id::{
-    CommandKey, DatasetName, DeploymentId, EnvironmentName, ExperimentId, PromptName, RunId, ScoreName, Tag,
-    TenantId, VariantName, VersionNumber,
+    ClusterId, CommandKey, DatasetName, DeploymentId, EnvironmentName, ExperimentId, PromptName, RunId,
+    ScoreName, Tag, TenantId, VariantName, VersionNumber,
 };
 pub use ids::{IdSource, SequentialIds, TimeOrderedIds, TraceId};
 pub use page::{Page, PageRequest};

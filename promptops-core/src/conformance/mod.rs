@@ -192,6 +192,9 @@ macro_rules! __conformance_suite {
                 racing_annotations_lose_nothing
                 racing_annotations_and_traces_are_counted
                 annotation_does_not_bring_back_a_removed_minute
+                trace_takes_scores_of_64_names
+                rollup_counts_scores_of_256_names
+                what_a_trace_says_elsewhere_is_no_tag_and_no_score
                 traces_are_listed_newest_first_in_pages_of_any_size
                 traces_that_come_and_go_do_not_move_pages
                 racing_readers_meet_every_trace_once

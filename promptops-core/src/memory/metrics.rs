@@ -27,7 +27,7 @@ impl Counts {
     /// Counts an answer of this time.
     pub(super) fn add(&mut self, dimensions: &Dimensions, at: Timestamp, contribution: &Metrics) {
         for key in RollupKey::all(dimensions, at) {
-            self.place(key).merge(contribution);
+            self.place(key).roll_up(contribution);
         }
     }
 

@@ -41,6 +41,9 @@ impl TraceStore for MemoryBackend {
             let Some(trace) = tenant.traces.0.get_mut(&entry.trace) else {
                 return TraceVerdict::Unknown;
             };
+            if !entry.annotation.fits(trace) {
+                return TraceVerdict::Full;
+            }
             let before = trace.contribution();
             entry.annotation.apply(trace);
             let now = trace.contribution();

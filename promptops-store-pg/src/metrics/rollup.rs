@@ -39,7 +39,7 @@ impl Additions {
     /// Adds it, for a tenant that was entered. Whoever waits for these rows waits until the transaction ends, so this comes
     /// last in it.
     pub(crate) async fn make(&self, tx: &mut Transaction, tenant: i64) -> error::Result<()> {
-        change(tx, tenant, &self.0, true, |counts, more| counts.merge(more)).await
+        change(tx, tenant, &self.0, true, |counts, more| counts.roll_up(more)).await
     }
 }
 

@@ -56,11 +56,18 @@ async fn annotate_all(
             let Some(trace) = traces.get_mut(&entry.trace) else {
                 continue;
             };
-            let before = trace.contribution();
-            entry.annotation.apply(trace);
-            counts.replace(&trace.dimensions(), trace.at, &before, &trace.contribution());
+            let fits = entry.annotation.fits(trace);
             if let Some(verdict) = verdicts.get_mut(*at) {
-                *verdict = TraceVerdict::Written;
+                *verdict = if fits {
+                    TraceVerdict::Written
+                } else {
+                    TraceVerdict::Full
+                };
+            }
+            if fits {
+                let before = trace.contribution();
+                entry.annotation.apply(trace);
+                counts.replace(&trace.dimensions(), trace.at, &before, &trace.contribution());
             }
         }
         let mut columns = Columns::default();

@@ -2,7 +2,8 @@
 
 use promptops_core::Result;
 use promptops_core::base::page::foreign_cursor;
-use promptops_core::base::{Page, PageRequest, TenantId, TraceId};
+use promptops_core::base::stored::to_json;
+use promptops_core::base::{Page, PageRequest, ScoreName, TenantId, TraceId};
 use promptops_core::observation::{TraceFilter, TraceRecord};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -13,16 +14,27 @@ use crate::backend::PgBackend;
 use crate::error;
 
 const LIST: &str = "SELECT t.id, t.record, t.has_inputs FROM promptops.traces_between($1, $2::text::uuid, $3::text::uuid, $4, $5, $6, $7, $8,
-    $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) t";
+    $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) t";
 
 /// How many traces a call looks at, of which most may not be wanted.
 const LOOKS: i64 = 10_000;
-/// How many of those are decoded, where the rest of the filter is for us.
+/// How many of those are decoded, where a score decides, which only we can read.
 const DECODED: usize = 1_000;
+
+/// What a record has in it that has this tag, as it is written: and it may be something else there.
+fn tag_text(tag: &String) -> Result<String> {
+    to_json("tag", tag)
+}
+
+/// What is written in a record before the millionths of this score.
+fn score_text(name: &ScoreName) -> Result<String> {
+    let name = to_json("name of a score", name)?;
+    Ok(format!("{name}:{{\"value_millionths\":"))
+}
 
 /// What the database found.
 struct Found {
-    /// Also those that are not wanted by what is for us.
+    /// Also those of which the text looks as if they were wanted.
     traces: Vec<TraceRecord>,
     /// The last id that was looked at, if more are left below it than it looked at.
     looked_to: Option<TraceId>,
@@ -87,8 +99,13 @@ pub(super) async fn list(
             String::new()
         }));
     };
-    let is_ours = filter.max_score.is_some() || !filter.tags.is_empty();
-    let asked = if is_ours { DECODED } else { 0 }.max(page.limit() + 1);
+    let mut texts: Vec<String> = filter.tags.iter().map(tag_text).collect::<Result<_>>()?;
+    let mut asked = page.limit() + 1;
+    if let Some((name, _)) = &filter.max_score {
+        texts.push(score_text(name)?);
+        asked = asked.max(DECODED);
+    }
+    let texts = Some(texts).filter(|texts| !texts.is_empty());
     let rows = backend
         .read(LIST, |query| {
             let variant = filter.variant.as_ref();
@@ -112,6 +129,7 @@ pub(super) async fn list(
                 .bind(filter.is_error)
                 .bind(filter.has_inputs)
                 .bind(filter.has_correction)
+                .bind(&texts)
         })
         .await?;
     Ok(Found::read(&rows)?.page(filter, page.limit(), asked))

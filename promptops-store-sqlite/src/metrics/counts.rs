@@ -55,7 +55,7 @@ impl<'a> Counts<'a> {
         contribution: &Metrics,
     ) -> Result<()> {
         self.change(tenant, dimensions, at, |stored| {
-            stored.get_or_insert_default().metrics.merge(contribution);
+            stored.get_or_insert_default().metrics.roll_up(contribution);
         })
     }
 

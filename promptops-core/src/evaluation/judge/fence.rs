@@ -1,4 +1,4 @@
-//! Marks around texts that a judge is shown as data, which the texts cannot contain.
+//! Marks around texts that a model is shown as data, which the texts cannot contain.
 
 use crate::base::hash::CanonicalHasher;
 
@@ -7,22 +7,22 @@ use crate::base::hash::CanonicalHasher;
 /// The code is a hash of all the texts: the same texts make the same request, which a cache can know again, and who
 /// writes one of them cannot know the code before the text is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fence(String);
+pub(crate) struct Fence(String);
 
 impl Fence {
     /// For these texts.
-    pub(super) fn around(texts: &[&str]) -> Self {
+    pub(crate) fn around(texts: &[&str]) -> Self {
         Self(absent_from(texts, |attempt| code(texts, attempt)))
     }
 
     /// The text between its marks.
-    pub(super) fn enclose(&self, tag: &str, text: &str) -> String {
+    pub(crate) fn enclose(&self, tag: &str, text: &str) -> String {
         let Self(code) = self;
         format!("<<<BEGIN {tag} {code}>>>\n{text}\n<<<END {tag} {code}>>>")
     }
 
     #[cfg(test)]
-    pub(super) fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         &self.0
     }
 }

@@ -27,7 +27,7 @@
 
 mod calibration;
 mod excerpt;
-mod fence;
+pub(crate) mod fence;
 mod form;
 mod llm_judge;
 mod model;

@@ -28,7 +28,8 @@ impl Likeness {
     }
 }
 
-/// Inputs are bounded in depth where they are recorded.
+/// Not by [`mask`](crate::improvement::cluster::mask), which reads the beginning of a text alone and masks what is quoted:
+/// right for messages, while inputs may differ at their end. They are bounded in depth where they are recorded.
 fn masked(value: &Value) -> Value {
     match value {
         Value::Null | Value::Bool(_) => value.clone(),

@@ -122,11 +122,16 @@ pub struct Metrics {
     pub priced_count: u64,
     /// What those cost.
     pub cost: Cost,
-    /// Scores by their names.
+    /// Scores by their names. What a store keeps has at most [`MAX_SCORE_NAMES`](Self::MAX_SCORE_NAMES) of them.
     pub scores: BTreeMap<ScoreName, ScoreSum>,
 }
 
 impl Metrics {
+    /// Most names of scores in one roll-up: every answer reads and writes all of its roll-ups, so that names without end,
+    /// such as those with an id in them, would make each slower than the one before. Scores of further names are kept with
+    /// their traces, and counted nowhere.
+    pub const MAX_SCORE_NAMES: usize = 256;
+
     /// Share of the judged answers that served their purpose, 0.0 ..= 1.0; `None` without any.
     #[must_use]
     pub fn success_rate(&self) -> Option<f64> {
@@ -173,24 +178,39 @@ impl Metrics {
 
     /// Adds other counts.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_within(other, usize::MAX);
+    }
+
+    /// Adds other counts to a roll-up, as a store does: scores of names that it has no room for are not counted.
+    pub fn roll_up(&mut self, other: &Self) {
+        self.merge_within(other, Self::MAX_SCORE_NAMES);
+    }
+
+    fn merge_within(&mut self, other: &Self, most_names: usize) {
         self.combine(other, u64::saturating_add);
         self.latencies.merge(&other.latencies);
         self.cost += other.cost;
         for (name, scores) in &other.scores {
-            let sum = self.scores.entry(name.clone()).or_default();
+            let is_full = self.scores.len() >= most_names;
+            let sum = match self.scores.get_mut(name) {
+                Some(sum) => sum,
+                None if is_full => continue,
+                None => self.scores.entry(name.clone()).or_default(),
+            };
             sum.count = sum.count.saturating_add(scores.count);
             sum.sum_millionths = sum.sum_millionths.saturating_add(scores.sum_millionths);
         }
     }
 
     /// Counts an answer otherwise than before: adds by how much each count of it grew, and takes out by how much it fell, down
-    /// to 0. What did not change of the answer changes nothing. Scores of which none is left are gone.
+    /// to 0. What did not change of the answer changes nothing. Scores of which none is left are gone. For a roll-up, as
+    /// [`roll_up`](Self::roll_up).
     pub fn replace(&mut self, before: &Self, now: &Self) {
         let (mut grown, mut fallen) = (now.clone(), before.clone());
         grown.subtract(before);
         fallen.subtract(now);
         self.subtract(&fallen);
-        self.merge(&grown);
+        self.roll_up(&grown);
         self.scores.retain(|_, sum| sum.count > 0);
         self.keep_parts_within();
     }

@@ -4,6 +4,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::error::{Result, invalid};
+
+/// Longest latency of an answer: what asks for answers by the batch promises them within a day. A few that are no latency, such
+/// as a clock's or an overflow's, would be all that is seen of the mean, and the sum of latencies would stay at its most.
+pub(in crate::observation) const LONGEST: Duration = Duration::from_secs(86_400);
+
+/// Refuses a latency that is longer than any answer takes.
+pub(in crate::observation) fn check(latency: Option<Duration>) -> Result<()> {
+    match latency {
+        Some(latency) if latency > LONGEST => Err(invalid(format!(
+            "the latency is {} s; expected {} at most, which is a day",
+            latency.as_secs(),
+            LONGEST.as_secs()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Sub-divisions of each power of two: a bin is at most 1/32 of its values wide.
 const DIVISIONS: u64 = 32;
 

@@ -5,7 +5,7 @@ pub(crate) mod counts;
 mod dimensions;
 mod figures;
 mod grouping;
-mod latency;
+pub(super) mod latency;
 mod period;
 mod series;
 mod service;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use super::dimensions::Resolution;
@@ -70,6 +70,24 @@ pub(super) struct Span {
     pub resolution: Resolution,
     pub from: Timestamp,
     pub to: Timestamp,
+}
+
+impl Span {
+    /// Itself, in parts of at most so many times each. Not for totals, which are of no time.
+    pub fn parts(self, most: i32) -> impl Iterator<Item = Self> {
+        let length = self.resolution.length();
+        let length = length.and_then(|length| TimeDelta::from_std(length).ok()?.checked_mul(most));
+        let mut rest = self;
+        std::iter::from_fn(move || {
+            let end = length.and_then(|length| rest.from.checked_add_signed(length));
+            let part = Self {
+                to: end.map_or(rest.to, |end| end.min(rest.to)),
+                ..rest
+            };
+            rest.from = part.to;
+            (part.from < part.to).then_some(part)
+        })
+    }
 }
 
 impl Period {
@@ -258,15 +276,12 @@ mod tests {
                 assert_eq!(step.resolution().start(*start), *start);
                 assert_eq!(period.index(*start), Some(index));
                 assert_eq!(
-                    period.index(*start + chrono::TimeDelta::microseconds(59_999_999)),
+                    period.index(*start + TimeDelta::microseconds(59_999_999)),
                     Some(index)
                 );
             }
             assert_eq!(period.index(period.to()), None);
-            assert_eq!(
-                period.index(period.from() - chrono::TimeDelta::microseconds(1)),
-                None
-            );
+            assert_eq!(period.index(period.from() - TimeDelta::microseconds(1)), None);
         }
     }
 
@@ -282,6 +297,25 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Invalid);
             assert!(error.message().contains(words), "{error}");
         }
+    }
+
+    #[test]
+    fn parts_of_a_span_are_the_span() {
+        let parts = |from, to, step, most| -> Vec<String> {
+            let spans = period(from, to, step).spans();
+            let parts = spans[0].parts(most);
+            parts
+                .map(|part| format!("{} {}", part.from.format("%d.%H:%M"), part.to.format("%d.%H:%M")))
+                .collect()
+        };
+        let (midnight, one) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+        assert_eq!(parts(midnight, one, Step::Hour, 1), ["01.00:00 01.01:00"]);
+        let five = "2026-01-01T05:00:00Z";
+        assert_eq!(
+            parts(midnight, five, Step::Hour, 2),
+            ["01.00:00 01.02:00", "01.02:00 01.04:00", "01.04:00 01.05:00"]
+        );
+        assert_eq!(parts(midnight, five, Step::Hour, i32::MAX), ["01.00:00 01.05:00"]);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Counts over time: one point for each step, whether something was counted in it or not.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -10,7 +9,6 @@ use super::counts::Metrics;
 use super::dimensions::Rollup;
 use super::grouping::{Group, Grouping, MetricsFilter};
 use super::period::{Period, Span};
-use super::store::RollupQuery;
 use crate::base::error::{Error, Result, invalid};
 use crate::base::{PromptName, Timestamp};
 
@@ -63,14 +61,17 @@ impl SeriesQuery {
         self
     }
 
-    /// What the store is asked, once it is known that the points are not too many.
-    pub(super) fn rollups(&self) -> Result<RollupQuery> {
-        self.check(1)?;
-        Ok(self.filter.query(Span {
+    /// What stores are asked for, in order of time: all of it need not be in memory at once.
+    pub(super) fn span(&self) -> Span {
+        Span {
             resolution: self.period.step().resolution(),
             from: self.period.from(),
             to: self.period.to(),
-        }))
+        }
+    }
+
+    pub(super) fn filter(&self) -> &MetricsFilter {
+        &self.filter
     }
 
     fn check(&self, lines: usize) -> Result<()> {
@@ -86,48 +87,75 @@ impl SeriesQuery {
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid) when the points are too many.
     pub fn fold(&self, rollups: Vec<Rollup>) -> Result<Series> {
-        let starts: Vec<Timestamp> = self.period.starts().collect();
-        let mut lines: BTreeMap<Group, Vec<Metrics>> = BTreeMap::new();
-        let empty = || vec![Metrics::default(); starts.len()];
-        if self.by == Grouping::All {
-            self.check(1)?;
-            lines.insert(Group::All, empty());
+        let mut lines = Lines::new(self)?;
+        for rollup in rollups {
+            lines.add(rollup)?;
         }
-        for Rollup { key, metrics } in rollups {
-            let of = &key.dimensions;
-            let is_wanted = key.resolution == self.period.step().resolution() && self.filter.takes(of);
-            let Some(index) = self.period.index(key.start).filter(|_| is_wanted) else {
-                continue;
-            };
-            let known = lines.len();
-            let points = match lines.entry(self.by.group(of)) {
-                Entry::Occupied(line) => line.into_mut(),
-                Entry::Vacant(line) => {
-                    self.check(known + 1)?;
-                    line.insert(empty())
-                }
-            };
-            if let Some(point) = points.get_mut(index) {
-                add(point, metrics);
-            }
+        Ok(lines.series())
+    }
+}
+
+/// A series that is being counted.
+pub(super) struct Lines<'q> {
+    query: &'q SeriesQuery,
+    lines: BTreeMap<Group, Vec<Metrics>>,
+}
+
+impl<'q> Lines<'q> {
+    /// Nothing yet, once it is known that the points of one line are not too many.
+    pub fn new(query: &'q SeriesQuery) -> Result<Self> {
+        query.check(1)?;
+        let mut this = Self {
+            query,
+            lines: BTreeMap::new(),
+        };
+        if query.by == Grouping::All {
+            this.lines.insert(Group::All, this.empty());
         }
+        Ok(this)
+    }
+
+    fn empty(&self) -> Vec<Metrics> {
+        self.query.period.starts().map(|_| Metrics::default()).collect()
+    }
+
+    /// Adds what a store found; an error as soon as there would be too many points.
+    pub fn add(&mut self, Rollup { key, metrics }: Rollup) -> Result<()> {
+        let SeriesQuery { filter, period, .. } = self.query;
+        let of = &key.dimensions;
+        let is_wanted = key.resolution == period.step().resolution() && filter.takes(of);
+        let Some(index) = period.index(key.start).filter(|_| is_wanted) else {
+            return Ok(());
+        };
+        let group = self.query.by.group(of);
+        if !self.lines.contains_key(&group) {
+            self.query.check(self.lines.len() + 1)?;
+            let empty = self.empty();
+            self.lines.insert(group.clone(), empty);
+        }
+        let points = self.lines.get_mut(&group);
+        if let Some(point) = points.and_then(|points| points.get_mut(index)) {
+            add(point, metrics);
+        }
+        Ok(())
+    }
+
+    pub fn series(self) -> Series {
+        let period = self.query.period;
         let line = |(of, points): (Group, Vec<Metrics>)| Line {
             of,
-            points: starts
-                .iter()
+            points: period
+                .starts()
                 .zip(points)
-                .map(|(start, metrics)| Point {
-                    start: *start,
-                    metrics,
-                })
+                .map(|(start, metrics)| Point { start, metrics })
                 .collect(),
         };
-        Ok(Series {
-            prompt: self.filter.prompt.clone(),
-            period: self.period,
-            by: self.by,
-            lines: lines.into_iter().map(line).collect(),
-        })
+        Series {
+            prompt: self.query.filter.prompt.clone(),
+            period,
+            by: self.query.by,
+            lines: self.lines.into_iter().map(line).collect(),
+        }
     }
 }
 

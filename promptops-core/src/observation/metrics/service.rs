@@ -9,12 +9,15 @@ use super::counts::{Feedback, Metrics};
 use super::dimensions::Rollup;
 use super::grouping::{Grouping, MetricsFilter};
 use super::period::Period;
-use super::series::{Series, SeriesQuery};
+use super::series::{Lines, Series, SeriesQuery};
 use super::store::MetricsStore;
-use super::totals::{self, Total};
+use super::totals::{Total, Totals};
 use crate::base::error::{Result, invalid};
 use crate::base::{Clock, ClosureHash, EnvironmentName, PromptName, TenantId, VersionNumber};
 use crate::observation::Stamp;
+
+/// Of how many times counts are asked for at once: how many counts there are of each time, no query says.
+const PART: i32 = 512;
 
 /// The metrics of one tenant.
 #[derive(Clone)]
@@ -68,8 +71,14 @@ impl MetricsService {
     /// [`Invalid`](crate::base::ErrorKind::Invalid) when that would be more points than the query allows; the backend's
     /// errors.
     pub async fn series(&self, query: &SeriesQuery) -> Result<Series> {
-        let rollups = query.rollups()?;
-        query.fold(self.store.rollups(&self.tenant, &rollups).await?)
+        let mut lines = Lines::new(query)?;
+        let filter = query.filter();
+        for part in query.span().parts(PART) {
+            for rollup in self.store.rollups(&self.tenant, &filter.query(part)).await? {
+                lines.add(rollup)?;
+            }
+        }
+        Ok(lines.series())
     }
 
     /// What was counted of each group in a period, or since the beginning, in order of the groups. Ungrouped there is always
@@ -83,7 +92,10 @@ impl MetricsService {
         period: Option<&Period>,
         by: Grouping,
     ) -> Result<Vec<Total>> {
-        Ok(totals::fold(filter, by, self.rollups(filter, period).await?))
+        let mut totals = Totals::new(filter, by);
+        self.each_rollup(filter, period, |rollup| totals.add(rollup))
+            .await?;
+        Ok(totals.list())
     }
 
     /// How two versions of a prompt fared, in a period or since the beginning, in one environment or all.
@@ -108,9 +120,8 @@ impl MetricsService {
         let mut found = [Metrics::default(), Metrics::default()];
         for (version, found) in [first, second].into_iter().zip(&mut found) {
             filter.version = Some(version);
-            for rollup in self.rollups(&filter, period).await? {
-                found.merge(&rollup.metrics);
-            }
+            self.each_rollup(&filter, period, |rollup| found.merge(&rollup.metrics))
+                .await?;
         }
         Ok(VersionComparison::new(
             prompt.clone(),
@@ -120,16 +131,23 @@ impl MetricsService {
         ))
     }
 
-    /// The fewest counts that add up to a period, or all.
-    async fn rollups(&self, filter: &MetricsFilter, period: Option<&Period>) -> Result<Vec<Rollup>> {
+    /// Does something with each of the fewest counts that add up to a period, or all.
+    async fn each_rollup(
+        &self,
+        filter: &MetricsFilter,
+        period: Option<&Period>,
+        mut with: impl FnMut(Rollup),
+    ) -> Result<()> {
         let Some(period) = period else {
-            return self.store.rollups(&self.tenant, &filter.total()).await;
+            let all = self.store.rollups(&self.tenant, &filter.total()).await?;
+            all.into_iter().for_each(with);
+            return Ok(());
         };
-        let mut all = Vec::new();
-        for span in period.spans() {
-            all.extend(self.store.rollups(&self.tenant, &filter.query(span)).await?);
+        for part in period.spans().into_iter().flat_map(|span| span.parts(PART)) {
+            let found = self.store.rollups(&self.tenant, &filter.query(part)).await?;
+            found.into_iter().for_each(&mut with);
         }
-        Ok(all)
+        Ok(())
     }
 }
 

@@ -47,7 +47,7 @@ impl RollupQuery {
 /// [`Backend`](crate::base::ErrorKind::Backend) for the rest.
 #[async_trait]
 pub trait MetricsStore: Send + Sync {
-    /// Counts feedback, all of the batch or none, in every resolution.
+    /// Counts feedback, all of the batch or none, in every resolution, as [`Metrics::roll_up`] does.
     ///
     /// # Behavior
     /// - Concurrent calls lose no count.

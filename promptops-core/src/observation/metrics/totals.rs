@@ -23,23 +23,35 @@ fn as_figures<S: serde::Serializer>(metrics: &Metrics, serializer: S) -> Result<
     metrics.figures().serialize(serializer)
 }
 
-/// Adds up what a store found, in any order. For all answers there is always one total.
-pub(super) fn fold(
-    filter: &MetricsFilter,
+/// Totals that are being counted.
+pub(super) struct Totals<'q> {
+    filter: &'q MetricsFilter,
     by: Grouping,
-    rollups: impl IntoIterator<Item = Rollup>,
-) -> Vec<Total> {
-    let mut totals: BTreeMap<Group, Metrics> = BTreeMap::new();
-    if by == Grouping::All {
-        totals.insert(Group::All, Metrics::default());
+    totals: BTreeMap<Group, Metrics>,
+}
+
+impl<'q> Totals<'q> {
+    /// Nothing yet. For all answers there is always one total.
+    pub fn new(filter: &'q MetricsFilter, by: Grouping) -> Self {
+        let mut totals = BTreeMap::new();
+        if by == Grouping::All {
+            totals.insert(Group::All, Metrics::default());
+        }
+        Self { filter, by, totals }
     }
-    for Rollup { key, metrics } in rollups {
-        if filter.takes(&key.dimensions) {
-            add(totals.entry(by.group(&key.dimensions)).or_default(), metrics);
+
+    /// Adds what a store found, in any order.
+    pub fn add(&mut self, Rollup { key, metrics }: Rollup) {
+        if self.filter.takes(&key.dimensions) {
+            add(
+                self.totals.entry(self.by.group(&key.dimensions)).or_default(),
+                metrics,
+            );
         }
     }
-    totals
-        .into_iter()
-        .map(|(of, metrics)| Total { of, metrics })
-        .collect()
+
+    pub fn list(self) -> Vec<Total> {
+        let total = |(of, metrics)| Total { of, metrics };
+        self.totals.into_iter().map(total).collect()
+    }
 }

@@ -16,6 +16,7 @@ use crate::base::{ScoreName, Timestamp, TraceId};
 use crate::llm::{Completion, Cost, LlmError, Usage};
 use crate::observation::Stamp;
 use crate::observation::metrics::counts::millionths;
+use crate::observation::metrics::latency;
 
 /// Longest texts that people and programs say of an answer, in bytes.
 const MAX_REMARK_BYTES: usize = 4_000;
@@ -24,7 +25,7 @@ const MAX_LABEL_BYTES: usize = 200;
 /// Deepest nesting of inputs: as JSON they must be read again.
 const MAX_DEPTH: usize = 100;
 /// Most tags of a trace, and most scores.
-const MAX_LABELS: usize = 64;
+pub(super) const MAX_LABELS: usize = 64;
 
 /// One production call, about to be recorded.
 ///
@@ -157,7 +158,7 @@ impl Trace {
         self
     }
 
-    /// How long the answer took.
+    /// How long the answer took; at most a day.
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = Some(latency);
         self
@@ -231,6 +232,7 @@ impl Trace {
                 "the inputs are nested deeper than {MAX_DEPTH} levels; record less of them"
             )));
         }
+        latency::check(self.latency)?;
         let said = self.annotate.checked()?;
         let bytes = self.inputs.as_ref().map_or(0, text_len) + self.output.as_ref().map_or(0, String::len);
         let omitted = match settings.content {

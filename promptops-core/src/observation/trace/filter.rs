@@ -1,13 +1,14 @@
 //! Which traces are wanted.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::record::TraceRecord;
 use crate::base::{ClosureHash, EnvironmentName, PromptName, ScoreName, Timestamp, TraceId, VersionNumber};
 use crate::observation::metrics::VariantOf;
 
 /// Which traces are wanted: those that meet all that is said here.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct TraceFilter {
     /// Of this prompt.
     pub prompt: Option<PromptName>,
@@ -91,5 +92,30 @@ impl TraceFilter {
             && self.tags.is_subset(&trace.tags)
             && (!self.has_inputs || trace.inputs.is_some())
             && (!self.has_correction || trace.corrected_output.is_some())
+    }
+}
+
+/// Without the session and the tags: a session can be the name of a user, and a tag any text of one.
+impl fmt::Debug for TraceFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TraceFilter")
+            .field("prompt", &self.prompt)
+            .field("version", &self.version)
+            .field("closure_hash", &self.closure_hash)
+            .field("environment", &self.environment)
+            .field("variant", &self.variant)
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("is_error", &self.is_error)
+            .field("success", &self.success)
+            .field("max_rating_millionths", &self.max_rating_millionths)
+            .field("min_rating_millionths", &self.min_rating_millionths)
+            .field("max_score", &self.max_score)
+            .field("model", &self.model)
+            .field("has_session", &self.session.is_some())
+            .field("tag_count", &self.tags.len())
+            .field("has_inputs", &self.has_inputs)
+            .field("has_correction", &self.has_correction)
+            .finish()
     }
 }

@@ -2,6 +2,7 @@
 
 mod draft;
 mod filter;
+mod limits;
 pub mod otel;
 mod record;
 mod recorder;

@@ -465,7 +465,7 @@ fn verdict(of: TraceVerdict) -> Verdict {
     match of {
         TraceVerdict::Written => Verdict::Written,
         TraceVerdict::Duplicate => Verdict::Duplicate,
-        TraceVerdict::Unknown => Verdict::Invalid,
+        TraceVerdict::Unknown | TraceVerdict::Full => Verdict::Invalid,
     }
 }
 
@@ -509,7 +509,15 @@ impl Sink for Writing {
     async fn written(&self, batch: &[Item], _: &[Verdict]) {
         let now = self.clock.elapsed();
         let due = self.due(batch, now);
-        if let Some(before) = self.settings.oldest(self.clock.now()) {
+        if due.is_empty() {
+            return;
+        }
+        // By a clock that cannot be asked nothing is removed, until another time.
+        let Ok(shared) = self.traces.now().await else {
+            return;
+        };
+        let own = self.clock.now();
+        if let Some(before) = self.settings.oldest(shared.map_or(own, |shared| shared.min(own))) {
             for tenant in due {
                 // What could not be removed is removed another time; what was too much for a turn, or for the time that
                 // this may take, with the next batch.

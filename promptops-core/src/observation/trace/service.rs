@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::{Annotate, Trace};
+use super::draft::{Annotate, MAX_LABELS, Trace};
 use super::filter::TraceFilter;
 use super::otel::{ImportOptions, ImportReport, Lookups, import};
 use super::record::TraceRecord;
@@ -61,8 +61,8 @@ impl Traces {
         self.recorder.record_durable(&self.tenant, trace).await
     }
 
-    /// Says more of a trace, such as feedback and late scores: never waits, never fails. Of a trace that is not there, it is
-    /// counted as invalid.
+    /// Says more of a trace, such as feedback and late scores: never waits, never fails. Of a trace that is not there, or would
+    /// have scores of more than 64 names, it is counted as invalid.
     pub fn annotate(&self, trace: TraceId, annotate: Annotate) -> Recorded {
         self.recorder.annotate(&self.tenant, trace, annotate)
     }
@@ -71,15 +71,19 @@ impl Traces {
     ///
     /// # Errors
     /// [`NotFound`](ErrorKind::NotFound) when there is no such trace, since it was not recorded or is too old;
-    /// [`Invalid`](ErrorKind::Invalid) for what is out of its range, saying what; the backend's errors;
-    /// [`IllegalTransition`](ErrorKind::IllegalTransition) after a shutdown.
+    /// [`Invalid`](ErrorKind::Invalid) for what is out of its range, saying what, and when the trace would have scores of more
+    /// than 64 names; the backend's errors; [`IllegalTransition`](ErrorKind::IllegalTransition) after a shutdown.
     pub async fn annotate_durable(&self, trace: TraceId, annotate: Annotate) -> Result<()> {
         match self
             .recorder
             .annotate_durable(&self.tenant, trace, annotate)
             .await?
         {
-            Verdict::Invalid => Err(self.unknown(trace)),
+            // The writer does not say why: either it is not there, or has too many scores.
+            Verdict::Invalid => match self.store.trace(&self.tenant, trace).await? {
+                Some(found) => Err(self.full(&found)),
+                None => Err(self.unknown(trace)),
+            },
             _ => Ok(()),
         }
     }
@@ -144,6 +148,18 @@ impl Traces {
             ),
         )
         .with("tenant", &self.tenant)
+    }
+
+    fn full(&self, trace: &TraceRecord) -> Error {
+        Error::new(
+            ErrorKind::Invalid,
+            format!(
+                "the trace has scores of {} names, and can have {MAX_LABELS}; replace some of those, or say less",
+                trace.scores.len()
+            ),
+        )
+        .with("tenant", &self.tenant)
+        .with("trace", trace.id)
     }
 
     /// Traces that are wanted, the newest first. A page may hold fewer than asked for, and still not be the last: go on while

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 
 use super::filter::TraceFilter;
+#[cfg(doc)]
+use super::record::Annotation;
 use super::record::{AnnotationEntry, TraceEntry, TraceRecord};
 use crate::base::error::Result;
 use crate::base::{Page, PageRequest, TenantId, Timestamp, TraceId};
@@ -16,6 +18,8 @@ pub enum TraceVerdict {
     Duplicate,
     /// There is no trace of this id.
     Unknown,
+    /// The trace would have scores of too many names: nothing of what was to be said is added. See [`Annotation::fits`].
+    Full,
 }
 
 /// Keeps traces, and counts them with the [`MetricsStore`](crate::observation::MetricsStore): the two are one backend.
@@ -24,7 +28,8 @@ pub enum TraceVerdict {
 /// cannot be reached, [`Backend`](crate::base::ErrorKind::Backend) for the rest.
 #[async_trait]
 pub trait TraceStore: Send + Sync {
-    /// Records traces and counts them, in every resolution, and says of each, in order, what became of it.
+    /// Records traces and counts them, in every resolution, as
+    /// [`Metrics::roll_up`](crate::observation::Metrics::roll_up) does, and says of each, in order, what became of it.
     ///
     /// # Behavior
     /// - A trace whose id the tenant has already is a duplicate, also within one batch: it is neither kept nor counted.
@@ -38,6 +43,7 @@ pub trait TraceStore: Send + Sync {
     /// # Behavior
     /// - What is said of one trace is added in the order of the batch.
     /// - A trace that the tenant does not have is [`Unknown`](TraceVerdict::Unknown), and the others are annotated.
+    /// - One that would have too many scores is [`Full`](TraceVerdict::Full), and stays as it is: see [`Annotation::fits`].
     /// - Counts by the minute that were removed stay so: what is said of a trace changes the counts that are there, as
     ///   [`Metrics::replace`](crate::observation::Metrics::replace) does.
     /// - Concurrent calls on one trace lose nothing.
@@ -60,6 +66,13 @@ pub trait TraceStore: Send + Sync {
         filter: &TraceFilter,
         page: &PageRequest,
     ) -> Result<Page<TraceRecord>>;
+
+    /// What time it is by a clock that the processes share which use the backend; `None` where it has no clock but this
+    /// process's. What is old is removed by whichever clock is behind: one process whose clock runs far ahead would remove
+    /// all traces of everybody.
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
 
     /// Removes at most so many traces that began before a time, the oldest first, and says how many.
     ///

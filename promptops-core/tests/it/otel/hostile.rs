@@ -275,3 +275,76 @@ async fn a_reader_that_fails_is_told() {
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("gone"), "{error}");
 }
+
+/// This field of the kernel's account of the process, in bytes.
+fn memory(field: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+    let kib: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib << 10
+}
+
+/// One request of so many bytes with nothing but this, again and again, as it comes from a network.
+fn endless(item: &'static str, bytes: usize) -> impl io::BufRead + Send {
+    let begin = "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[";
+    let count = bytes / (item.len() + 1);
+    let mut left = (0..count)
+        .map(move |_| item)
+        .flat_map(|item| item.bytes().chain([b',']));
+    let items = std::iter::from_fn(move || {
+        let chunk: Vec<u8> = left.by_ref().take(1 << 16).collect();
+        (!chunk.is_empty()).then_some(chunk)
+    });
+    let mut parts = std::iter::once(begin.as_bytes().to_vec())
+        .chain(items)
+        .chain([[item, "]}]}]}"].concat().into_bytes()]);
+    let mut part = io::Cursor::new(Vec::new());
+    BufReader::new(Reading(move |buffer: &mut [u8]| {
+        loop {
+            match part.read(buffer)? {
+                0 => match parts.next() {
+                    Some(next) => part = io::Cursor::new(next),
+                    None => return Ok(0),
+                },
+                read => return Ok(read),
+            }
+        }
+    }))
+}
+
+struct Reading<F>(F);
+
+impl<F: FnMut(&mut [u8]) -> io::Result<usize>> Read for Reading<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (self.0)(buffer)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_request_of_tiny_spans_takes_a_small_multiple_of_its_memory() {
+    const CHILD: &str = "PROMPTOPS_TEST_TINY_SPANS";
+    const BYTES: usize = 2 << 20;
+    if std::env::var_os(CHILD).is_none() {
+        // In a process of its own, so that nobody else's memory is counted.
+        let name = "otel::hostile::a_request_of_tiny_spans_takes_a_small_multiple_of_its_memory";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && told.contains("1 passed"), "{told}");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let acme = acme().await;
+        let before = memory("VmRSS:");
+        let request = endless("{}", BYTES);
+        let report = acme.traces().import_otlp(request, &ImportOptions::new()).await;
+        let taken = memory("VmHWM:") - before;
+        assert_eq!(report.unwrap().spans, (BYTES / 3 + 1) as u64);
+        assert!(taken < 3 * BYTES, "{taken} bytes for {BYTES}");
+    });
+}

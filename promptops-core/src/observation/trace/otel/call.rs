@@ -16,10 +16,9 @@ use crate::base::hash::CanonicalHasher;
 use crate::base::{Timestamp, TraceId};
 use crate::llm::{Cost, Usage};
 use crate::observation::Stamp;
+use crate::observation::metrics::latency::LONGEST;
 use crate::observation::trace::Trace;
 
-/// Longer than this no call of a model takes.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// Longest kind of failure in bytes, as a trace has it.
 const MAX_KIND_BYTES: usize = 200;
 
@@ -183,7 +182,7 @@ impl Times {
             });
         }
         if latency.is_some_and(|latency| latency > LONGEST) {
-            return Err(Fault::new(SkipReason::BadTime, "it takes longer than a week"));
+            return Err(Fault::new(SkipReason::BadTime, "it takes longer than a day"));
         }
         Ok(Self {
             id: TraceId::new(at, bits(&trace, &id)),

@@ -17,7 +17,7 @@ use crate::observation::trace::recorder::TraceRecorder;
 use crate::observation::trace::store::TraceVerdict;
 
 /// Most calls that are stored at once, and of how many bytes of JSON.
-const BATCH: (usize, usize) = (256, 8 << 20);
+const BATCH: (usize, usize) = (256, 1 << 20);
 /// So much later than now may a call begin, since clocks differ.
 const AHEAD: TimeDelta = TimeDelta::hours(1);
 
@@ -182,7 +182,7 @@ impl Import<'_> {
             match verdict {
                 Some(TraceVerdict::Written) => self.report.imported += 1,
                 Some(TraceVerdict::Duplicate) => self.report.duplicates += 1,
-                Some(TraceVerdict::Unknown) | None => {
+                Some(TraceVerdict::Unknown | TraceVerdict::Full) | None => {
                     self.skip(place, Fault::new(SkipReason::NotRedacted, ""));
                 }
             }

@@ -54,9 +54,8 @@ impl ImportOptions {
         self
     }
 
-    /// Most bytes of one request. About as much memory is used, and a few times
-    /// [`max_span_bytes`](Self::max_span_bytes); for a request of spans that are next to nothing, to do harm, some ten times
-    /// as much. Default 64 MiB, at least 1.
+    /// Most bytes of one request. About as much memory is used, however many spans it has, and for the spans that are worked
+    /// on a multiple of [`max_span_bytes`](Self::max_span_bytes). Default 64 MiB, at least 1.
     pub fn max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = bytes.max(1);
         self

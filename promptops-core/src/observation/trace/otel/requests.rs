@@ -58,6 +58,10 @@ impl<R: BufRead> Requests<R> {
     /// The next request; `None` at the end.
     pub fn next(&mut self) -> io::Result<Option<Request<'_>>> {
         if self.scan.is_done() {
+            // The longer of the two is read into again.
+            if self.pending.capacity() > self.line.capacity() {
+                std::mem::swap(&mut self.pending, &mut self.line);
+            }
             self.clear();
         }
         loop {
@@ -81,7 +85,8 @@ impl<R: BufRead> Requests<R> {
                 return Ok(Some(self.give_up(Unreadable::BreaksOff)));
             }
             self.state = State::Reading { is_line_read: false };
-            if self.pending.is_empty() {
+            let is_first = self.pending.is_empty();
+            if is_first {
                 if self.line.trim_ascii().is_empty() {
                     continue;
                 }
@@ -94,8 +99,13 @@ impl<R: BufRead> Requests<R> {
                 }
                 return Ok(Some(self.give_up(Unreadable::TooLarge)));
             }
-            self.pending.extend_from_slice(&self.line);
             self.scan.take(&self.line);
+            if is_first {
+                // A request is most often one line, and may be long: it is not copied.
+                std::mem::swap(&mut self.pending, &mut self.line);
+            } else {
+                self.pending.extend_from_slice(&self.line);
+            }
             if self.scan.is_done() {
                 return Ok(Some(Request {
                     line: self.began,
@@ -103,7 +113,7 @@ impl<R: BufRead> Requests<R> {
                 }));
             }
             if self.scan.is_in_string {
-                if self.pending.len() > self.line.len() {
+                if !is_first {
                     self.state = State::Skipping;
                 }
                 return Ok(Some(self.give_up(Unreadable::BreaksOff)));

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value};
 
@@ -52,40 +52,94 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
     }
 }
 
-/// A request, whose spans are not looked into yet, so that one that is wrong costs no other.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ExportRequest<'a> {
-    #[serde(borrow, default)]
-    resource_spans: Option<Vec<Object<ResourceSpans<'a>>>>,
+/// A list of which nothing is kept: each item is read, so that it is known to be one.
+struct Each<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Each<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
+}
+
+struct Items<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+    type Value = Each<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Each<T>, A::Error> {
+        while items.next_element::<T>()?.is_some() {}
+        Ok(Each(PhantomData))
+    }
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ResourceSpans<'a> {
-    #[serde(borrow, default)]
-    scope_spans: Option<Vec<Object<ScopeSpans<'a>>>>,
+struct Resources<L> {
+    resource_spans: Option<L>,
 }
 
 #[derive(serde::Deserialize)]
-struct ScopeSpans<'a> {
-    #[serde(borrow, default)]
-    spans: Option<Vec<&'a RawValue>>,
+#[serde(rename_all = "camelCase")]
+struct Scopes<L> {
+    scope_spans: Option<L>,
 }
+
+#[derive(serde::Deserialize)]
+struct Spans<L> {
+    spans: Option<L>,
+}
+
+/// A request down to its spans, which are not looked into: one that is wrong costs no other.
+type Checked<'a> = Resources<Each<Object<Scopes<Each<Object<Spans<Each<&'a RawValue>>>>>>>>;
+
+/// A request that was read once, so that it is known to be one. Its spans are found as they are asked for: of those that are
+/// next to nothing there may be as many as the text has bytes, and a list of them would take a multiple of it.
+pub(super) struct ExportRequest<'a>(&'a str);
 
 impl<'a> ExportRequest<'a> {
     /// Reads a request; says what is wrong without content.
     pub fn read(text: &'a [u8]) -> Result<Self, String> {
-        serde_json::from_slice(text)
-            .map(|Object(request)| request)
-            .map_err(|e| syntax(&e))
+        serde_json::from_slice::<Object<Checked<'_>>>(text).map_err(|e| syntax(&e))?;
+        let text = std::str::from_utf8(text)
+            .map_err(|e| format!("the JSON is no UTF-8 after its first {} bytes", e.valid_up_to()))?;
+        Ok(Self(text))
     }
 
     /// The text of each span, in order.
-    pub fn spans(&self) -> impl Iterator<Item = &'a str> {
-        let resources = self.resource_spans.iter().flatten();
-        let scopes = resources.flat_map(|resource| resource.0.scope_spans.iter().flatten());
-        scopes.flat_map(|scope| scope.0.spans.iter().flatten().map(|span| span.get()))
+    pub fn spans(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let resources = list(self.0, |Resources { resource_spans }| resource_spans);
+        let scopes = resources.flat_map(|resource| list(resource, |Scopes { scope_spans }| scope_spans));
+        scopes.flat_map(|scope| list(scope, |Spans { spans }| spans))
+    }
+}
+
+/// The items of a list that is a field of an object.
+fn list<'a, T: Deserialize<'a>>(object: &'a str, field: fn(T) -> Option<&'a RawValue>) -> List<'a> {
+    let object: Option<Object<T>> = serde_json::from_str(object).ok();
+    let list = object.and_then(|Object(fields)| field(fields));
+    List(
+        list.and_then(|list| list.get().strip_prefix('['))
+            .unwrap_or_default(),
+    )
+}
+
+/// The texts of a list's items, in what is left of a list that was read before.
+struct List<'a>(&'a str);
+
+impl<'a> Iterator for List<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let rest = self.0.trim_ascii_start();
+        let rest = rest.strip_prefix(',').unwrap_or(rest).trim_ascii_start();
+        let mut parser = serde_json::Deserializer::from_str(rest);
+        let item = <&RawValue>::deserialize(&mut parser).ok()?.get();
+        self.0 = &rest[item.len()..];
+        Some(item)
     }
 }
 
@@ -345,6 +399,56 @@ mod tests {
         ] {
             assert_eq!(any_value(wrong.clone()), Err(()), "{wrong}");
         }
+    }
+
+    #[test]
+    fn spans_are_found_wherever_they_are() {
+        let read = |text: &str| -> Result<Vec<String>, String> {
+            let request = ExportRequest::read(text.as_bytes())?;
+            Ok(request.spans().map(str::to_owned).collect())
+        };
+        let spans =
+            r#" { "a\u0022]": ["}", 1.5e3, {"b": null}] } ,-1,"x]" , [[ ], {}],true,null , {"é": "\\"}"#;
+        let text = format!(
+            "{{\"x\": [1], \"resourceSpans\" : [ {{\"scopeSpans\":[{{}},{{\"spans\":[{spans}\n]}},{{\"spans\":null}}]}} ,\t\
+             {{\"resource\":{{}}}}, {{\"scopeSpans\":[{{\"name\":\"]\",\"spans\":[ ]}},{{\"spans\":[7\r]}}]}},\
+             {{\"scopeSpans\":[]}}],\"y\":2}}"
+        );
+        assert_eq!(
+            read(&text).unwrap(),
+            [
+                r#"{ "a\u0022]": ["}", 1.5e3, {"b": null}] }"#,
+                "-1",
+                r#""x]""#,
+                "[[ ], {}]",
+                "true",
+                "null",
+                r#"{"é": "\\"}"#,
+                "7",
+            ]
+        );
+        for none in ["{}", r#"{"resourceSpans":null}"#, r#"{"resourceSpans":[]}"#] {
+            assert_eq!(read(none), Ok(Vec::new()));
+        }
+        for wrong in [
+            "",
+            "[]",
+            "1",
+            r#"{"resourceSpans":{}}"#,
+            r#"{"resourceSpans":[null]}"#,
+            r#"{"resourceSpans":[[[]]]}"#,
+            r#"{"resourceSpans":[],"resourceSpans":[]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[1]}]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":"x"}]}]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[1,]}]}]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[1 2]}]}]}"#,
+            r#"{"resourceSpans":[{"scopeSpans":[{"spans":[1]}]}]"#,
+            r#"{"resourceSpans":[]} {}"#,
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        let latin = b"{\"x\":\"\xe9\",\"resourceSpans\":[]}";
+        assert!(ExportRequest::read(latin).err().unwrap().contains("no UTF-8"));
     }
 
     #[test]
