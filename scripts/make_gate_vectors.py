@@ -67,10 +67,11 @@ def sign_flips():
 
 def needed():
     rows = []
-    for variance, gap, alpha, power in [(0.1, 0.05, 0.05, 0.8), (0.25, 0.05, 0.05, 0.8), (0.1, 0.05, 0.01, 0.9),
-                                        (0.02, 0.02, 0.05, 0.8), (0.4, 0.3, 0.025, 0.95)]:
-        z = stats.norm.isf(alpha) + stats.norm.isf(1 - power)
-        rows.append([variance, gap, alpha, power, int(numpy.ceil(z**2 * variance / gap**2))])
+    for null, variance, gap, alpha, power in [(0.1, 0.1, 0.05, 0.05, 0.8), (0.25, 0.25, 0.05, 0.05, 0.8),
+                                              (0.1, 0.1, 0.05, 0.01, 0.9), (0.4, 0.24, 0.4, 0.03, 0.8),
+                                              (0.02, 0.02, 0.02, 0.05, 0.8), (0.4, 0.31, 0.3, 0.025, 0.95)]:
+        distance = stats.norm.isf(alpha) * null**0.5 + stats.norm.isf(1 - power) * variance**0.5
+        rows.append([null, variance, gap, alpha, power, int(numpy.ceil((distance / gap) ** 2))])
     return rows
 
 

@@ -16,7 +16,7 @@ struct Vectors {
     matched_at_least: Vec<(u64, u64, u64, f64, f64)>,
     mcnemar_better: Vec<(u32, u32, f64)>,
     sign_flip_better: Vec<(Vec<f64>, f64)>,
-    pairs_needed: Vec<(f64, f64, f64, f64, u64)>,
+    pairs_needed: Vec<(f64, f64, f64, f64, f64, u64)>,
 }
 
 fn vectors() -> Vectors {
@@ -93,19 +93,20 @@ fn flipped_signs_of_passes_are_mcnemars_coins() {
 
 #[test]
 fn pairs_needed_are_those_of_the_formula() {
-    for (variance, gap, alpha, power, expected) in vectors().pairs_needed {
-        assert_eq!(pairs_needed(variance, gap, alpha, power), Some(expected));
+    for (null, variance, gap, alpha, power, expected) in vectors().pairs_needed {
+        assert_eq!(pairs_needed(null, variance, gap, alpha, power), Some(expected));
     }
-    assert_eq!(pairs_needed(0.1, 0.05, 0.05, 0.8), Some(248));
+    assert_eq!(pairs_needed(0.1, 0.1, 0.05, 0.05, 0.8), Some(248));
     for (variance, gap, alpha) in [
         (0.1, 0.0, 0.05),
         (-0.1, 0.1, 0.05),
         (0.1, 0.1, 1.0),
         (f64::NAN, 0.1, 0.05),
     ] {
-        assert_eq!(pairs_needed(variance, gap, alpha, 0.8), None);
+        assert_eq!(pairs_needed(0.1, variance, gap, alpha, 0.8), None);
+        assert_eq!(pairs_needed(variance, 0.1, gap, alpha, 0.8), None);
     }
-    assert_eq!(pairs_needed(1.0, 1e-12, 0.05, 0.8), None);
+    assert_eq!(pairs_needed(1.0, 1.0, 1e-12, 0.05, 0.8), None);
 }
 
 proptest! {
@@ -196,8 +197,8 @@ fn a_fix_that_harms_nothing_ships_and_says_by_how_much() {
     assert_eq!((report.won.count, report.lost.count), (19, 4));
     assert_eq!(
         report.reason(),
-        "Improvement of 50.00 % in accuracy on 30 target traces (95 % interval 30.87 % to 66.85 %, p < 0.001). Format pass \
-         rate: 100.00 %. No regression detected on 200 guard traces: accuracy 0.00 %, at least -2.89 %. The plain rule says \
+        "Improvement of 50.00 % in accuracy on 30 target traces (95 % interval 32.97 % to 66.85 %, p < 0.001). Format pass \
+         rate: 100.00 %. No regression detected on 200 guard traces: accuracy +0.00 %, at least -3.13 %. The plain rule says \
          passed."
     );
     insta::assert_snapshot!(report);

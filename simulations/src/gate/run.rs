@@ -46,16 +46,16 @@ impl Found {
         Share::of(&self.ships, holds)
     }
 
-    /// Mean lift that was found, less the true one, of all or of those shipped.
+    /// Mean lift that was found, less the true one, of all or of those shipped; `None` of none.
     #[must_use]
-    pub fn bias(&self, world: &World, only_shipped: bool) -> f64 {
+    pub fn bias(&self, world: &World, only_shipped: bool) -> Option<f64> {
         let lifts = self
             .ships
             .iter()
             .filter(|ship| !only_shipped || ship.verdicts[0] == Verdict::Passed)
             .map(|ship| ship.lift - world.lift());
         let (sum, count) = lifts.fold((0.0, 0.0), |(sum, count), lift| (sum + lift, count + 1.0));
-        sum / f64::max(count, 1.0)
+        (count > 0.0).then(|| sum / count)
     }
 }
 

@@ -77,7 +77,7 @@ pub fn tables(arguments: &Arguments, out: &mut impl Write) -> io::Result<()> {
         let found = replayed(&world, 1, runs, SEED, threads).map_err(io::Error::other)?;
         writeln!(
             out,
-            "{name:<28} {:>6} {:>6} {:>7} {:>7}  {:<25} {:>8.3} {:>6.3} {:>6.3} {:>6.3} {:>+7.3} {:>+7.3}",
+            "{name:<28} {:>6} {:>6} {:>7} {:>7}  {:<25} {:>8.3} {:>6.3} {:>6.3} {:>6.3} {:>7} {:>7}",
             format!("{}+{}", world.target, world.guard),
             world.flips,
             world.repeats,
@@ -89,8 +89,8 @@ pub fn tables(arguments: &Arguments, out: &mut impl Write) -> io::Result<()> {
                 .value(),
             found.share(|ship| ship.plain == Verdict::Passed).value(),
             found.share(|ship| ship.covered).value(),
-            found.bias(&world, false),
-            found.bias(&world, true)
+            signed(found.bias(&world, false)),
+            signed(found.bias(&world, true))
         )?;
         out.flush()?;
     }
@@ -117,6 +117,10 @@ pub fn tables(arguments: &Arguments, out: &mut impl Write) -> io::Result<()> {
         "\n{:.0} s on {threads} threads",
         began.elapsed().as_secs_f64()
     )
+}
+
+fn signed(figure: Option<f64>) -> String {
+    figure.map_or("-".into(), |figure| format!("{figure:+.3}"))
 }
 
 /// Every line of the second table.

@@ -39,7 +39,7 @@ impl Asked<'_> {
             verdict,
             p_value: Some(p_value),
             bound: pairs.bound(Side::AtLeast, self.level, self.resampling),
-            more: self.more(verdict, pairs, pairs.delta(), fewest),
+            more: self.more(verdict, pairs, pairs.delta(), pairs.delta(), fewest),
         }
     }
 
@@ -63,7 +63,7 @@ impl Asked<'_> {
             verdict,
             p_value: None,
             bound,
-            more: self.more(verdict, pairs, margin + pairs.delta().min(0.0), fewest),
+            more: self.more(verdict, pairs, margin + pairs.delta().min(0.0), 0.0, fewest),
         }
     }
 
@@ -104,15 +104,17 @@ impl Asked<'_> {
         all.min(MOST) - total.min(MOST)
     }
 
-    /// How many more items a question takes that is open.
-    fn more(self, verdict: Verdict, pairs: &Pairs, gap: f64, fewest: u64) -> u64 {
+    /// How many more items a question takes that is open. `found` is what would not be there if there were nothing to find.
+    fn more(self, verdict: Verdict, pairs: &Pairs, gap: f64, found: f64, fewest: u64) -> u64 {
         if verdict != Verdict::Inconclusive {
             return 0;
         }
-        let needed = pairs_needed(pairs.variance(), gap, self.level, self.settings.power);
         let count = pairs.count();
         // One item for each unit, where there is none to go by.
         let per_unit = count.checked_div(pairs.units()).unwrap_or(1).max(1);
+        let variance = pairs.variance();
+        let under_null = variance + found * found * per_unit as f64;
+        let needed = pairs_needed(under_null, variance, gap, self.level, self.settings.power);
         let needed = needed.unwrap_or(MOST).max(fewest * per_unit).min(MOST);
         needed.saturating_sub(count).max(1)
     }

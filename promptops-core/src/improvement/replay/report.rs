@@ -88,7 +88,7 @@ pub struct Figures {
     /// Candidate − baseline.
     pub delta: f64,
     /// 95 of 100 such intervals hold the true difference: Tango's where every item passed or did not and is for itself, else
-    /// the bootstrap's. `None` for fewer than two items.
+    /// the bootstrap's over sessions, and Student's for fewer than 20 of these. `None` for fewer than two.
     #[serde(default)]
     pub interval: Option<Interval>,
     /// Items that the candidate is better on.

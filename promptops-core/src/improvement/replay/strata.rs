@@ -54,7 +54,7 @@ fn sample(traces: Vec<Replayable>, most: usize, seed: u64) -> Vec<Replayable> {
             (hasher.finish(), trace)
         })
         .collect();
-    placed.sort_unstable_by(|a, b| (a.0, a.1.id).cmp(&(b.0, b.1.id)));
+    placed.sort_unstable_by_key(|(place, trace)| (*place, trace.id));
     placed.truncate(most);
     let mut taken: Vec<Replayable> = placed.into_iter().map(|(_, trace)| trace).collect();
     taken.sort_unstable_by_key(|trace| trace.id);
