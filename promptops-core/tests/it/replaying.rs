@@ -172,8 +172,16 @@ fn replay(target: &[(usize, f64, f64)], guard: &[(usize, f64, f64)]) -> Vec<Repl
 const HALF_FIXED: [(usize, f64, f64); 2] = [(15, 0.0, 1.0), (15, 0.0, 0.0)];
 const UNHARMED: [(usize, f64, f64); 3] = [(4, 1.0, 0.0), (4, 0.0, 1.0), (192, 1.0, 1.0)];
 
+/// Fewer draws than by default: tests are not optimised.
+fn quick() -> GateSettings {
+    GateSettings {
+        draws: 1_000,
+        ..GateSettings::default()
+    }
+}
+
 fn judged(items: &[ReplayItem]) -> GateReport {
-    gate(GateSettings::default()).judge(items, 1).unwrap()
+    gate(quick()).judge(items, 1).unwrap()
 }
 
 /// α · 6/π² for the first use.
@@ -384,7 +392,7 @@ fn graded_scores_and_guards_of_several_dimensions() {
         dimension("helpful", Role::Target, Scale::Graded),
         dimension("safe", Role::Guard, Scale::Graded),
     ];
-    let gate = Gate::new(GateSettings::default(), dimensions).unwrap();
+    let gate = Gate::new(quick(), dimensions).unwrap();
     let replay = |safe: f64| -> Vec<ReplayItem> {
         (0..230)
             .map(|n| {
@@ -455,7 +463,7 @@ fn the_other_rule_may_decide_and_both_are_told() {
     assert_eq!(by_default.verdict, Verdict::Inconclusive);
     let plain = gate(GateSettings {
         rule: Rule::PointEstimate,
-        ..GateSettings::default()
+        ..quick()
     });
     let report = plain.judge(&all, 1).unwrap();
     assert_eq!(report.verdict, Verdict::Passed);
