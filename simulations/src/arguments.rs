@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 /// How the program is called.
-pub const USAGE: &str = "usage: simulations experiments|monitor [--full] [--threads N] [--skip N]";
+pub const USAGE: &str = "usage: simulations experiments|monitor|gate [--full] [--threads N] [--skip N]";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Simulation {
     Experiments,
     /// Watches over shipped versions.
     Monitor,
+    /// Candidates at the ship gate.
+    Gate,
 }
 
 /// What the command line asks for.
@@ -23,7 +25,7 @@ pub struct Arguments {
     pub full: bool,
     /// Threads to use.
     pub threads: NonZeroUsize,
-    /// Lines of the first table to leave out, after an interruption.
+    /// Lines of the first long table to leave out, after an interruption.
     pub skip: usize,
 }
 
@@ -36,6 +38,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, S
     let simulation = match arguments.next().as_deref() {
         Some("experiments") => Simulation::Experiments,
         Some("monitor") => Simulation::Monitor,
+        Some("gate") => Simulation::Gate,
         Some(other) => return Err(format!("there is no simulation {other:?}; {USAGE}")),
         None => return Err(format!("nothing to simulate was named; {USAGE}")),
     };
@@ -77,6 +80,7 @@ mod tests {
         assert!(!read("experiments").unwrap().full);
         assert_eq!(read("experiments").unwrap().simulation, Simulation::Experiments);
         assert_eq!(read("monitor").unwrap().simulation, Simulation::Monitor);
+        assert_eq!(read("gate --full").unwrap().simulation, Simulation::Gate);
         for wrong in [
             "",
             "experiment",

@@ -1,13 +1,15 @@
-//! Simulated experiments and monitors: how often the library's decisions are wrong, and what they cost, by the library's own
+//! Simulated experiments, monitors and ship gates: how often the library's decisions are wrong, and what they cost, by the library's own
 //! functions.
 //!
 //! `cargo run --release -p simulations -- experiments` prints the tables, with `--full` those of 10,000 experiments of
-//! 10,000 outcomes each; `-- monitor` those of shipped versions that are watched, with `--full` 2,000 for each line. The same
+//! 10,000 outcomes each; `-- monitor` those of shipped versions that are watched, with `--full` 2,000 for each line; `-- gate`
+//! those of candidates that are replayed, with `--full` 4,000 for each. The same
 //! seed gives the same table, for any number of threads.
 
 pub mod arguments;
 pub mod assignment;
 pub mod cost;
+pub mod gate;
 pub mod monitor;
 mod naive;
 mod parallel;

@@ -1,10 +1,10 @@
-//! Prints the tables of simulated experiments and monitors.
+//! Prints the tables of simulated experiments, monitors and ship gates.
 #![allow(clippy::print_stderr, reason = "a program tells its caller what is wrong")]
 
 use std::process::ExitCode;
 
 use simulations::arguments::Simulation;
-use simulations::{arguments, monitor, tables};
+use simulations::{arguments, gate, monitor, tables};
 
 fn main() -> ExitCode {
     let arguments = match arguments::parse(std::env::args().skip(1)) {
@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let written = match arguments.simulation {
         Simulation::Experiments => tables::experiments(&arguments, &mut out),
         Simulation::Monitor => monitor::tables(&arguments, &mut out),
+        Simulation::Gate => gate::tables(&arguments, &mut out),
     };
     match written {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,7 +33,9 @@
 //! `promptops.document` at [`Document`](crate::deployment::Document),
 //! `promptops.completion` at [`CompletionKey::of`](crate::llm::CompletionKey::of), `promptops.span` at the ids of what is
 //! [imported](crate::observation::otel), `promptops.session` at [`Sessions`](crate::curation::Sessions),
-//! `promptops.failure` at [`FailureSignature::of`],
+//! `promptops.failure` at [`FailureSignature::of`], `promptops.alike` at
+//! [`Likeness`](crate::improvement::replay::Likeness), `promptops.stratum` at
+//! [`Strata`](crate::improvement::replay::Strata),
 //! `promptops.inputs` (of inputs as JSON, to tell them apart, and never stored), and two that a
 //! [judge](crate::evaluation::judge) makes for itself, `promptops.judge.prompt` and `promptops.judge.fence`.
 

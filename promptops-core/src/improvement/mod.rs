@@ -2,4 +2,5 @@
 
 pub mod cluster;
 pub mod monitor;
+pub mod replay;
 pub mod triage;

@@ -9,6 +9,8 @@
 //! | give a mean with what is known of it | [`mean_interval`], [`moments_interval`], [`clustered_mean_interval`] |
 //! | the same for any other figure | [`bootstrap`], [`bootstrap_clustered`], [`bootstrap_mean`] |
 //! | compare two runs on the same entries | [`mcnemar`], [`matched_difference`], [`sign_flip`], [`sign_flip_clustered`] |
+//! | show that one is better, from one side | [`mcnemar_better`], [`sign_flip_better`] |
+//! | or no worse than so much | [`matched_at_least`], [`pairs_needed`] for how many it takes |
 //! | say what a comparison could have found | [`MeanEstimate::minimum_detectable_effect`] |
 //! | sum up repeats | [`pass_hat_k`], [`pass_at_k`] |
 //! | hold a judge against people | [`spearman`], [`weighted_kappa`], [`mean_absolute_error`], [`best_constant`] |
@@ -34,11 +36,13 @@ mod difference;
 mod distribution;
 mod interval;
 mod label_e_value;
+mod matched;
 mod mean;
 mod moments;
 mod one_sided;
 mod outcomes_needed;
 mod paired;
+mod pairs_needed;
 mod quantile;
 mod random;
 mod rates;
@@ -59,13 +63,16 @@ pub use confidence_sequence::{
 pub use difference::{mean_difference, rate_difference};
 pub use interval::{Confidence, Interval};
 pub use label_e_value::{LabelTest, anytime_p};
+pub use matched::{matched_at_least, matched_at_most};
 pub use mean::{MeanEstimate, clustered_mean_interval, mean, mean_interval, moments_interval};
 pub use moments::{Counts, Moments, ScoreBins};
 pub use one_sided::{mean_at_least, proportion_at_least, proportion_at_most, relative_entropy};
 pub use outcomes_needed::outcomes_needed;
 pub use paired::{
-    PermutationMethod, PermutationTest, matched_difference, mcnemar, sign_flip, sign_flip_clustered,
+    PermutationMethod, PermutationTest, matched_difference, mcnemar, mcnemar_better, sign_flip,
+    sign_flip_better, sign_flip_clustered,
 };
+pub use pairs_needed::pairs_needed;
 pub use quantile::Sample;
 pub use random::Random;
 pub use rates::{pass_at_k, pass_hat_k, wilson};

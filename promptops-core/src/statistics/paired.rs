@@ -27,6 +27,19 @@ pub fn mcnemar(won: u32, lost: u32) -> f64 {
     (2.0 * fair_coins_at_most(won.min(lost), won + lost)).min(1.0)
 }
 
+/// As [`mcnemar`], from one side: how likely a fair coin, tossed once for each entry that differs, shows heads for at least
+/// those that `won`. 1 when none did.
+#[must_use]
+pub fn mcnemar_better(won: u32, lost: u32) -> f64 {
+    let (won, lost) = (u64::from(won), u64::from(lost));
+    let total = won + lost;
+    if won >= lost {
+        return fair_coins_at_most(lost, total).min(1.0);
+    }
+    won.checked_sub(1)
+        .map_or(1.0, |fewer| 1.0 - fair_coins_at_most(fewer, total))
+}
+
 /// The interval of the difference of two matched proportions (second − first): Wald's with half an observation added to
 /// each of the four cells (Agresti and Min, "Simple improved confidence intervals for comparing matched proportions",
 /// Statistics in Medicine 24(5), 2005). Unlike Wald's own it has a width when nothing differs.
@@ -77,7 +90,7 @@ pub enum PermutationMethod {
 #[must_use]
 pub fn sign_flip(differences: &[f64], resampling: Resampling) -> Option<PermutationTest> {
     let mean = mean(differences)?;
-    let (p_value, method) = test(differences.iter().copied(), resampling)?;
+    let (p_value, method) = test(differences.iter().copied(), resampling, f64::abs)?;
     Some(PermutationTest {
         mean,
         p_value,
@@ -95,12 +108,34 @@ pub fn sign_flip_clustered<G: Eq + Hash>(
     groups: &[G],
     resampling: Resampling,
 ) -> Option<PermutationTest> {
+    clustered(differences, groups, resampling, f64::abs)
+}
+
+/// As [`sign_flip_clustered`], from one side: how likely a mean at least as great is, were each group's sum as likely of the
+/// other sign. Where no two share a group, and every difference is −1, 0 or 1, it is [`mcnemar_better`].
+///
+/// `None` as there.
+#[must_use]
+pub fn sign_flip_better<G: Eq + Hash>(
+    differences: &[f64],
+    groups: &[G],
+    resampling: Resampling,
+) -> Option<PermutationTest> {
+    clustered(differences, groups, resampling, |sum| sum)
+}
+
+fn clustered<G: Eq + Hash>(
+    differences: &[f64],
+    groups: &[G],
+    resampling: Resampling,
+    distance: impl Fn(f64) -> f64 + Copy,
+) -> Option<PermutationTest> {
     if differences.len() != groups.len() {
         return None;
     }
     let mean = mean(differences)?;
     let sums = cluster::sums(differences.iter().copied(), groups);
-    let (p_value, method) = test(sums.into_iter(), resampling)?;
+    let (p_value, method) = test(sums.into_iter(), resampling, distance)?;
     Some(PermutationTest {
         mean,
         p_value,
@@ -108,7 +143,12 @@ pub fn sign_flip_clustered<G: Eq + Hash>(
     })
 }
 
-fn test(units: impl Iterator<Item = f64>, resampling: Resampling) -> Option<(f64, PermutationMethod)> {
+/// `distance` says what is far: either side, or one.
+fn test(
+    units: impl Iterator<Item = f64>,
+    resampling: Resampling,
+    distance: impl Fn(f64) -> f64 + Copy,
+) -> Option<(f64, PermutationMethod)> {
     // What is 0 stays 0, whatever its sign.
     let units: Vec<f64> = units.filter(|unit| *unit != 0.0).collect();
     if !all_finite(&units) {
@@ -118,28 +158,28 @@ fn test(units: impl Iterator<Item = f64>, resampling: Resampling) -> Option<(f64
     let sum: f64 = units.iter().sum();
     // Sums that are equal on paper differ by less than this, in whatever order they are added up.
     let rounding = 2.0 * units.len() as f64 * f64::EPSILON * size;
-    let far = sum.abs() - rounding;
+    let far = distance(sum) - rounding;
     if !size.is_finite() {
         return None;
     }
     Some(if units.len() <= MOST_EXACT {
-        (exact(&units, far), PermutationMethod::Exact)
+        (exact(&units, far, distance), PermutationMethod::Exact)
     } else {
         let draws = resampling.draws();
         (
-            drawn(&units, far, resampling),
+            drawn(&units, far, resampling, distance),
             PermutationMethod::MonteCarlo { draws },
         )
     })
 }
 
-/// The share of all ways to set the signs whose sum is at least so far from 0.
-fn exact(units: &[f64], far: f64) -> f64 {
+/// The share of all ways to set the signs whose sum is at least so far.
+fn exact(units: &[f64], far: f64, distance: impl Fn(f64) -> f64) -> f64 {
     let (first, second) = units.split_at(units.len() / 2);
     let (first, second) = (signed_sums(first), signed_sums(second));
     let as_far = first
         .iter()
-        .map(|a| second.iter().filter(|b| (a + **b).abs() >= far).count());
+        .map(|a| second.iter().filter(|b| distance(a + **b) >= far).count());
     as_far.sum::<usize>() as f64 / (first.len() * second.len()) as f64
 }
 
@@ -150,12 +190,12 @@ fn signed_sums(units: &[f64]) -> Vec<f64> {
     })
 }
 
-fn drawn(units: &[f64], far: f64, resampling: Resampling) -> f64 {
+fn drawn(units: &[f64], far: f64, resampling: Resampling, distance: impl Fn(f64) -> f64) -> f64 {
     let fours: Vec<[f64; 16]> = units.chunks(4).map(signed_four).collect();
     let mut random = resampling.random();
     let mut as_far = 0_u32;
     for _ in 0..resampling.draws() {
-        as_far += u32::from(drawn_sum(&fours, || random.bits()).abs() >= far);
+        as_far += u32::from(distance(drawn_sum(&fours, || random.bits())) >= far);
     }
     (f64::from(as_far) + 1.0) / (f64::from(resampling.draws()) + 1.0)
 }

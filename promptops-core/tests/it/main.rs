@@ -29,6 +29,7 @@ mod limits;
 mod monitoring;
 mod otel;
 mod recording;
+mod replaying;
 mod resolving;
 mod rooms;
 mod sampling;
