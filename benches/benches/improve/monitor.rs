@@ -34,7 +34,12 @@ pub fn run() {
                 at: chrono::DateTime::UNIX_EPOCH,
                 scores: names
                     .iter()
-                    .map(|name| (name.clone(), f64::from(u8::from(!random.bits().is_multiple_of(10)))))
+                    .map(|name| {
+                        (
+                            name.clone(),
+                            f64::from(u8::from(!random.bits().is_multiple_of(10))),
+                        )
+                    })
                     .collect::<BTreeMap<_, _>>(),
             })
             .collect();
