@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    /// The share of solved items that makes [`PASSES`] of their answers pass.
+    /// The share of solved items that makes `PASSES` of their answers pass.
     #[must_use]
     pub fn solved(flips: f64) -> f64 {
         (PASSES - flips) / (1.0 - 2.0 * flips)

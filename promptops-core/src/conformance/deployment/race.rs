@@ -12,31 +12,36 @@ fn production() -> EnvironmentName {
     environment("production")
 }
 
+/// Commits all of these at once, each by one of two handles. One of them is made, the others are refused as this; the place of
+/// the one that was made.
+async fn one_is_made(desks: &[Desk; 2], commits: Vec<DeploymentCommit>, refused: ErrorKind) -> usize {
+    let count = commits.len();
+    let work = Arc::new((desks.clone(), commits));
+    let results = race(count, |i| {
+        let work = work.clone();
+        async move { work.0[i % 2].try_commit(work.1[i].clone()).await }
+    })
+    .await;
+    for error in results.iter().filter_map(|result| result.as_ref().err()) {
+        assert_eq!(error.kind(), refused, "{error}");
+    }
+    let made: Vec<_> = (0..count).filter(|i| results[*i].is_ok()).collect();
+    assert_eq!(made.len(), 1, "{results:?}");
+    made[0]
+}
+
 /// An approval and a rejection at once: one of them happens, and nothing of the other.
 pub async fn racing_approval_and_rejection_exclude_each_other(harness: &dyn Harness) {
-    let [desk, another] = Desk::open_two(harness).await;
+    let desks = Desk::open_two(harness).await;
+    let desk = &desks[0];
     for n in 0..8 {
         let (deployment, versions) = desk.propose(&format!("dep-{n}"), &format!("prompt-{n}")).await;
         let ship = desk.shipping(&deployment, &versions[1], 1, 0);
         let reject = desk.taking(&deployment, Step::Reject, State::Rejected, None);
         let audited = desk.audited().await;
-        let commits = Arc::new([(desk.clone(), ship), (another.clone(), reject)]);
-        let results = race(2, |i| {
-            let commits = commits.clone();
-            async move { commits[i].0.try_commit(commits[i].1.clone()).await }
-        })
-        .await;
-        assert_eq!(
-            results.iter().filter(|result| result.is_ok()).count(),
-            1,
-            "{results:?}"
-        );
-        for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
-            assert_eq!(error.current_revision(), Some(2));
-        }
+        let made = one_is_made(&desks, vec![ship, reject], ErrorKind::Conflict).await;
         let now = desk.deployment(deployment.id.as_str()).await.unwrap();
-        let is_shipped = results[0].is_ok();
+        let is_shipped = made == 0;
         let slots = desk.slots(deployment.prompt.as_str()).await;
         assert_eq!(
             slots.pointer(&production()).unwrap().revision,
@@ -66,20 +71,7 @@ pub async fn racing_ships_have_one_winner(harness: &dyn Harness) {
         desk.do_commit(desk.creation(deployment.clone())).await;
         ships.push(desk.shipping(&deployment, &version, 1, 0));
     }
-    let work = Arc::new((desks.clone(), ships));
-    let results = race(8, |i| {
-        let work = work.clone();
-        async move { work.0[i % 2].try_commit(work.1[i].clone()).await }
-    })
-    .await;
-    assert_eq!(
-        results.iter().filter(|result| result.is_ok()).count(),
-        1,
-        "{results:?}"
-    );
-    for error in results.iter().filter_map(|result| result.as_ref().err()) {
-        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
-    }
+    one_is_made(&desks, ships, ErrorKind::Conflict).await;
     let history = desk.history("triage", "production").await;
     assert_eq!(history.len(), 2);
     assert_eq!(desk.slot_control("triage", "production").await.revision, 1);
@@ -140,20 +132,7 @@ pub async fn racing_commands_of_one_key_are_carried_out_once(harness: &dyn Harne
             commit
         })
         .collect();
-    let work = Arc::new((desks.clone(), creations));
-    let results = race(8, |i| {
-        let work = work.clone();
-        async move { work.0[i % 2].try_commit(work.1[i].clone()).await }
-    })
-    .await;
-    assert_eq!(
-        results.iter().filter(|result| result.is_ok()).count(),
-        1,
-        "{results:?}"
-    );
-    for error in results.iter().filter_map(|result| result.as_ref().err()) {
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
-    }
+    one_is_made(&desks, creations, ErrorKind::AlreadyExists).await;
     let all = desk.deployments(&DeploymentFilter::default()).await;
     assert_eq!(all.len(), 1);
     let done = desk.transition_of_key("once").await.unwrap();
@@ -168,20 +147,7 @@ pub async fn racing_proposals_of_one_candidate_have_one_winner(harness: &dyn Har
     let creations: Vec<_> = (0..8)
         .map(|n| desk.creation(desk.deployment_of(&format!("dep-{n}"), &versions[1], 1)))
         .collect();
-    let work = Arc::new((desks.clone(), creations));
-    let results = race(8, |i| {
-        let work = work.clone();
-        async move { work.0[i % 2].try_commit(work.1[i].clone()).await }
-    })
-    .await;
-    assert_eq!(
-        results.iter().filter(|result| result.is_ok()).count(),
-        1,
-        "{results:?}"
-    );
-    for error in results.iter().filter_map(|result| result.as_ref().err()) {
-        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
-    }
+    one_is_made(&desks, creations, ErrorKind::AlreadyExists).await;
 }
 
 /// A hold and an automatic rollback at once, both decided on the same slot: one of them happens.
@@ -210,19 +176,9 @@ pub async fn racing_hold_and_rollback_exclude_each_other(harness: &dyn Harness) 
                 Some(MonitorOutcome::Open),
             )
         };
-        let work = Arc::new([(desks[0].clone(), hold), (desks[1].clone(), back)]);
-        let results = race(2, |i| {
-            let work = work.clone();
-            async move { work[i].0.try_commit(work[i].1.clone()).await }
-        })
-        .await;
-        assert_eq!(
-            results.iter().filter(|result| result.is_ok()).count(),
-            1,
-            "{results:?}"
-        );
+        let made = one_is_made(&desks, vec![hold, back], ErrorKind::Conflict).await;
         assert_eq!(desk.slot_control(&prompt, "production").await.revision, 2);
         let state = desk.deployment(shipped.id.as_str()).await.unwrap().state;
-        assert_eq!(state == State::RolledBack, results[1].is_ok());
+        assert_eq!(state == State::RolledBack, made == 1);
     }
 }
