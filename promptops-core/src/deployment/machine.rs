@@ -127,8 +127,9 @@ impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.state.fmt(f)?;
         match self.monitor {
-            Some(outcome) => write!(f, " ({outcome})"),
-            None => Ok(()),
+            // Of what is over, how its watch stood says nothing any more.
+            Some(outcome) if !self.state.is_final() => write!(f, " ({outcome})"),
+            _ => Ok(()),
         }
     }
 }

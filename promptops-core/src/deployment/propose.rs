@@ -165,7 +165,7 @@ impl Deployments {
         let known = self.ended_with(case, version, closure).await?;
         match known {
             Some(known) if actor.role == Role::System => {
-                Err(refusal::candidate_is_known(&closure, &known.id, known.state))
+                Err(refusal::candidate_was_refused(&closure, &known.id, known.state))
             }
             known => Ok(known.is_some()),
         }

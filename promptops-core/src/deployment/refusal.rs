@@ -37,6 +37,18 @@ pub fn candidate_is_known(closure: &ClosureHash, present: &DeploymentId, state: 
     )
 }
 
+/// [`AlreadyExists`](ErrorKind::AlreadyExists): automation proposes what was not let in there before.
+pub(super) fn candidate_was_refused(closure: &ClosureHash, past: &DeploymentId, state: State) -> Error {
+    Error::new(
+        ErrorKind::AlreadyExists,
+        format!(
+            "the closure {} is that of the deployment {past}, which is {state}; automation does not come again with it, a person \
+             may",
+            closure.short()
+        ),
+    )
+}
+
 /// [`AlreadyExists`](ErrorKind::AlreadyExists): a command with this key was carried out.
 #[must_use]
 pub fn key_is_taken(key: &CommandKey) -> Error {
