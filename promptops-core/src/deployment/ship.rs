@@ -71,20 +71,7 @@ impl<'a> Ship<'a> {
 
     async fn run(self) -> Result<Deployment> {
         let (deployments, id, key) = (self.deployments, self.id, self.key);
-        if let Some(done) = deployments.carried_out(key, Some(id), Step::Ship).await? {
-            return Ok(done);
-        }
-        match self.ship().await {
-            // The same command, sent twice at once.
-            Err(error)
-                if key.is_some()
-                    && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict) =>
-            {
-                let done = deployments.carried_out(key, Some(id), Step::Ship).await?;
-                done.ok_or(error)
-            }
-            shipped => shipped,
-        }
+        deployments.once(key, Some(id), Step::Ship, self.ship()).await
     }
 
     async fn ship(self) -> Result<Deployment> {
@@ -175,28 +162,6 @@ impl<'a> Ship<'a> {
             ("", None) => waiver.clone().unwrap_or_default(),
             (reason, _) => check_reason("a ship", reason)?,
         };
-        let mut promotion = environments
-            .promote(version.as_ref(), &deployment.environment, actor)
-            .expecting(case.revision)
-            .reason(reason.as_str());
-        if let Some(waiver) = &waiver {
-            promotion = promotion.waive(waiver);
-        }
-        let change = match promotion.decide().await? {
-            Decided::Move(change) if change.closure_hash == case.closure.hash => *change,
-            Decided::Move(_) => {
-                return Err(Error::new(
-                    ErrorKind::Conflict,
-                    format!("a snippet of {version} was changed meanwhile; look at it again and decide anew"),
-                ));
-            }
-            Decided::Live(_) => {
-                return Err(Error::new(
-                    ErrorKind::AlreadyExists,
-                    format!("{version} is what is live in {} already", deployment.environment),
-                ));
-            }
-        };
         // The last that was known to be good: not what is only just being watched.
         let restores = match open.and_then(|holder| holder.shipped.as_ref()) {
             Some(shipped) => shipped.restores,
@@ -204,6 +169,22 @@ impl<'a> Ship<'a> {
                 .slots
                 .pointer(&case.environment)
                 .map(|pointer| pointer.version),
+        };
+        let mut promotion = environments
+            .promote(version.as_ref(), &deployment.environment, actor)
+            .expecting(case.revision)
+            .reason(reason.as_str());
+        if let Some(waiver) = &waiver {
+            promotion = promotion.waive(waiver);
+        }
+        let change = match promotion.decide_on(case)? {
+            Decided::Move(change) => *change,
+            Decided::Live(_) => {
+                return Err(Error::new(
+                    ErrorKind::AlreadyExists,
+                    format!("{version} is what is live in {} already", deployment.environment),
+                ));
+            }
         };
         let mut work = Work::new(deployments);
         if let Some(mut holder) = holder {

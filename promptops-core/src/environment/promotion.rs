@@ -9,7 +9,7 @@ use serde_json::json;
 use super::gate::Condition;
 use super::history::{MoveKind, Waiver};
 use super::pointer::Pointer;
-use super::service::{Environments, slot};
+use super::service::{Case, Environments, slot};
 use super::store::PointerMove;
 use crate::base::audit::{AuditAction, check_reason};
 use crate::base::error::{Error, ErrorKind, Result, Unmet};
@@ -85,28 +85,15 @@ impl<'a> Promotion<'a> {
 
     /// Decides, and commits nothing: for who makes the move in a commit of their own.
     pub(crate) async fn decide(self) -> Result<Decided> {
+        let said = self.said()?;
         let Self {
             environments,
             version,
             environment,
             actor,
-            expected,
-            reason,
-            waiver,
             evaluation,
+            ..
         } = self;
-        actor.authorise(Operation::Promote)?;
-        let waiver = waiver
-            .map(|reason| {
-                actor.authorise(Operation::Waive)?;
-                check_reason("a waiver", reason)
-            })
-            .transpose()?;
-        let reason = if reason.trim().is_empty() {
-            String::new()
-        } else {
-            check_reason("a promotion", &reason)?
-        };
         let mut case = environments.case(version, environment, actor).await?;
         if let Some(evaluation) = evaluation {
             // A run of this version may show that one of what is live is missing too.
@@ -120,6 +107,41 @@ impl<'a> Promotion<'a> {
                 case = environments.case(version, environment, actor).await?;
             }
         }
+        self.decided(case, said)
+    }
+
+    /// Decides on a case that was loaded for this version, environment and actor, and commits nothing.
+    pub(crate) fn decide_on(self, case: Case) -> Result<Decided> {
+        let said = self.said()?;
+        self.decided(case, said)
+    }
+
+    /// The waiver's reason and the promotion's, checked.
+    fn said(&self) -> Result<(Option<String>, String)> {
+        self.actor.authorise(Operation::Promote)?;
+        let waiver = self
+            .waiver
+            .map(|reason| {
+                self.actor.authorise(Operation::Waive)?;
+                check_reason("a waiver", reason)
+            })
+            .transpose()?;
+        let reason = if self.reason.trim().is_empty() {
+            String::new()
+        } else {
+            check_reason("a promotion", &self.reason)?
+        };
+        Ok((waiver, reason))
+    }
+
+    fn decided(self, case: Case, (waiver, reason): (Option<String>, String)) -> Result<Decided> {
+        let Self {
+            environments,
+            version,
+            actor,
+            expected,
+            ..
+        } = self;
         if let Some(expected) = expected
             && expected != case.revision
         {

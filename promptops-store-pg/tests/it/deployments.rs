@@ -66,8 +66,8 @@ async fn a_ship_is_committed_in_one_wait_for_the_server_like_a_promotion() {
     assert_eq!(commits.iter().min(), Some(&1), "{commits:?}");
     assert_eq!(
         ships.iter().min(),
-        Some(&5),
-        "deployment; slot, version and holder; case; decision; commit: {ships:?}"
+        Some(&4),
+        "deployment; slot, version and holder; case; commit: {ships:?}"
     );
 }
 
