@@ -87,20 +87,7 @@ impl<'a> Command<'a> {
 
     async fn run(self) -> Result<Deployment> {
         let (deployments, id, key, step) = (self.deployments, self.id, self.key, self.doing.step());
-        if let Some(done) = deployments.carried_out(key, Some(id), step).await? {
-            return Ok(done);
-        }
-        match self.carry_out().await {
-            // The same command, sent twice at once.
-            Err(error)
-                if key.is_some()
-                    && matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict) =>
-            {
-                let done = deployments.carried_out(key, Some(id), step).await?;
-                done.ok_or(error)
-            }
-            done => done,
-        }
+        deployments.once(key, Some(id), step, self.carry_out()).await
     }
 
     async fn carry_out(self) -> Result<Deployment> {

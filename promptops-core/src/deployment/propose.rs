@@ -81,19 +81,8 @@ impl<'a> Propose<'a> {
 
     async fn run(self) -> Result<Deployment> {
         self.actor.authorise(Operation::Propose)?;
-        let carried_out = self.deployments.carried_out(self.key, None, Step::Propose);
-        if let Some(done) = carried_out.await? {
-            return Ok(done);
-        }
         let (deployments, key) = (self.deployments, self.key);
-        match self.make().await {
-            // The same command, sent twice at once.
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let done = deployments.carried_out(key, None, Step::Propose).await?;
-                done.ok_or(error)
-            }
-            made => made,
-        }
+        deployments.once(key, None, Step::Propose, self.make()).await
     }
 
     async fn make(self) -> Result<Deployment> {

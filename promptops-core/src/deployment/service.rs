@@ -209,11 +209,34 @@ impl Deployments {
         Ok(page.items.into_iter().next())
     }
 
+    /// Carries out a command, unless one of its key was: then what that came to.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the key is another command's; those of the command.
+    pub(super) async fn once(
+        &self,
+        key: Option<&CommandKey>,
+        id: Option<&DeploymentId>,
+        step: Step,
+        command: impl Future<Output = Result<Deployment>>,
+    ) -> Result<Deployment> {
+        if let Some(done) = self.carried_out(key, id, step).await? {
+            return Ok(done);
+        }
+        match command.await {
+            // The same command may have been sent twice at once.
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::Conflict) => {
+                self.carried_out(key, id, step).await?.ok_or(error)
+            }
+            done => done,
+        }
+    }
+
     /// The deployment that a command of this key was carried out on, if it was.
     ///
     /// # Errors
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) when the key is another command's.
-    pub(super) async fn carried_out(
+    async fn carried_out(
         &self,
         key: Option<&CommandKey>,
         id: Option<&DeploymentId>,
