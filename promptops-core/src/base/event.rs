@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use serde::{Deserialize, Serialize};
 
 use super::hash::ClosureHash;
-use super::id::{DeploymentId, EnvironmentName, PromptName, TenantId, VersionNumber};
+use super::id::{ClusterId, DeploymentId, EnvironmentName, PromptName, TenantId, VersionNumber};
 
 /// Something that whoever keeps what it has read must hear of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,28 @@ pub enum Change {
         environment: EnvironmentName,
         /// The state it is in now: the text form of a [`State`](crate::deployment::State). `regressed` is an alert.
         state: String,
+    },
+    /// A cluster of failures was found, was reopened, or somebody said what is done about it.
+    ClusterChanged {
+        /// The cluster.
+        cluster: ClusterId,
+        /// The prompt.
+        prompt: PromptName,
+        /// The state it is in now: the text form of a
+        /// [`ClusterStatus`](crate::improvement::cluster::ClusterStatus).
+        status: String,
+    },
+    /// The watch over a deployment raised an alarm, or came to its end.
+    WatchChanged {
+        /// The deployment.
+        deployment: DeploymentId,
+        /// The prompt.
+        prompt: PromptName,
+        /// The environment.
+        environment: EnvironmentName,
+        /// How the watch stands now: the text form of a [`WatchStatus`](crate::improvement::WatchStatus). `alarm` is an
+        /// alert.
+        status: String,
     },
     /// The tenant inherits from another parent now.
     ParentChanged,

@@ -153,6 +153,11 @@ name_type! {
 }
 
 name_type! {
+    /// The id of an attempt at a better text: 1 to 200 bytes of ASCII letters, digits and `. _ - :`.
+    AttemptId, check_attempt
+}
+
+name_type! {
     /// What tells a command from another of the same kind, so that it can be sent twice and is done once: 1 to 200 bytes of
     /// ASCII letters, digits and `. _ - :`, unique for the tenant.
     CommandKey, check_command
@@ -239,6 +244,10 @@ fn check_experiment(text: &str) -> Result<()> {
 
 fn check_deployment(text: &str) -> Result<()> {
     check_id("the deployment's id", text)
+}
+
+fn check_attempt(text: &str) -> Result<()> {
+    check_id("the attempt's id", text)
 }
 
 fn check_command(text: &str) -> Result<()> {

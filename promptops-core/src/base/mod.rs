@@ -13,6 +13,7 @@ pub mod page;
 pub mod spawn;
 pub mod stored;
 pub mod tenancy;
+mod text_enum;
 
 pub use actor::{Actor, Operation, Role};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -21,9 +22,10 @@ pub use event::{Change, Event, EventBus, EventListener, LocalBus};
 pub use feed::{ChangeFeed, ChangeReader};
 pub use hash::{ClosureHash, ContentHash, DatasetHash, DocumentHash, FailureSignature};
 pub use id::{
-    ClusterId, CommandKey, DatasetName, DeploymentId, EnvironmentName, ExperimentId, PromptName, RunId,
-    ScoreName, Tag, TenantId, VariantName, VersionNumber,
+    AttemptId, ClusterId, CommandKey, DatasetName, DeploymentId, EnvironmentName, ExperimentId, PromptName,
+    RunId, ScoreName, Tag, TenantId, VariantName, VersionNumber,
 };
 pub use ids::{IdSource, SequentialIds, TimeOrderedIds, TraceId};
 pub use page::{Page, PageRequest};
 pub use spawn::{Spawn, Task, TokioSpawn};
+pub(crate) use text_enum::text_enum;

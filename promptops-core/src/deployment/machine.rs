@@ -1,15 +1,14 @@
 //! The state machine: one pure function says what a step comes to, and who may take it.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use super::record::Transition;
 use super::refusal;
-use super::state::{MonitorOutcome, State, text_enum};
+use super::state::{MonitorOutcome, State};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{Actor, DeploymentId, Operation, Role};
+use crate::base::{Actor, DeploymentId, Operation, Role, text_enum};
 
 text_enum! {
     /// What is done to a deployment.

@@ -1,17 +1,16 @@
 //! The record of a deployment, of its slot, and of each step.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::{Standing, Step};
-use super::state::{MonitorOutcome, State, text_enum};
-use crate::base::error::{Error, ErrorKind};
+use super::state::{MonitorOutcome, State};
+use crate::base::error::Error;
 use crate::base::{
     Actor, ClosureHash, CommandKey, ContentHash, DeploymentId, DocumentHash, EnvironmentName, PromptName,
-    Timestamp, VersionNumber,
+    Timestamp, VersionNumber, text_enum,
 };
 use crate::environment::Waiver;
 

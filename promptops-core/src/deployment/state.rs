@@ -1,53 +1,6 @@
 //! Where a deployment is on its way, and how its watch stands.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::base::error::{Error, ErrorKind};
-
-macro_rules! text_enum {
-    ($(#[$doc:meta])* $name:ident, $what:literal, { $($(#[$case_doc:meta])* $case:ident = $text:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $($(#[$case_doc])* $case,)+
-        }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$case,)+];
-
-            /// The stable text form, as stored.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$case => $text,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-            fn from_str(text: &str) -> Result<Self, Error> {
-                Self::ALL
-                    .iter()
-                    .copied()
-                    .find(|it| it.as_str() == text)
-                    .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!(concat!("unknown ", $what, " {:?}"), text)))
-            }
-        }
-    };
-}
-pub(super) use text_enum;
+use crate::base::text_enum;
 
 text_enum! {
     /// Where a deployment is on its way.

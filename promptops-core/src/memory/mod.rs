@@ -7,6 +7,7 @@ mod deployment;
 mod environment;
 mod evaluation;
 mod experiment;
+mod improvement;
 mod metrics;
 mod prompt;
 mod trace;
@@ -22,6 +23,7 @@ use self::deployment::Deployments;
 use self::environment::Environments;
 use self::evaluation::Evaluations;
 use self::experiment::Experiments;
+use self::improvement::Improvement;
 use self::metrics::Counts;
 use self::prompt::Prompts;
 use self::trace::Traces;
@@ -89,6 +91,7 @@ struct Tenant {
     evaluations: Evaluations,
     experiments: Experiments,
     deployments: Deployments,
+    improvement: Improvement,
     completions: Completions,
     log: Log,
 }

@@ -9,6 +9,7 @@ use crate::deployment::DeploymentStore;
 use crate::environment::EnvironmentStore;
 use crate::evaluation::{DatasetStore, EvaluationStore};
 use crate::experiment::ExperimentStore;
+use crate::improvement::ImprovementStore;
 use crate::llm::CompletionStore;
 use crate::observation::{MetricsStore, TraceStore};
 use crate::prompt::Store;
@@ -21,6 +22,7 @@ pub trait Backend:
     + TraceStore
     + ExperimentStore
     + DeploymentStore
+    + ImprovementStore
     + DatasetStore
     + EvaluationStore
     + CompletionStore
@@ -37,6 +39,7 @@ impl<B> Backend for B where
         + TraceStore
         + ExperimentStore
         + DeploymentStore
+        + ImprovementStore
         + DatasetStore
         + EvaluationStore
         + CompletionStore
@@ -64,6 +67,8 @@ pub struct Stores {
     pub experiments: Arc<dyn ExperimentStore>,
     /// Deployments.
     pub deployments: Arc<dyn DeploymentStore>,
+    /// What the improvement loop remembers.
+    pub improvement: Arc<dyn ImprovementStore>,
     /// Datasets.
     pub datasets: Arc<dyn DatasetStore>,
     /// Runs, results and evidence.
@@ -86,6 +91,7 @@ impl<B: Backend> From<B> for Stores {
             traces: backend.clone(),
             experiments: backend.clone(),
             deployments: backend.clone(),
+            improvement: backend.clone(),
             datasets: backend.clone(),
             evaluations: backend.clone(),
             completions: backend.clone(),

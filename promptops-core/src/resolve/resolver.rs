@@ -356,7 +356,10 @@ impl EventListener for Inner {
                 } => Touched::Pointer(tenant.clone(), prompt.clone(), environment.clone(), *revision),
                 Change::ExperimentChanged { prompt, .. } => Touched::Prompt(tenant.clone(), prompt.clone()),
                 Change::ParentChanged => Touched::Tenant(tenant.clone()),
-                Change::PolicyChanged { .. } | Change::DeploymentChanged { .. } => return,
+                Change::PolicyChanged { .. }
+                | Change::DeploymentChanged { .. }
+                | Change::ClusterChanged { .. }
+                | Change::WatchChanged { .. } => return,
             },
             Event::Missed => Touched::Everything,
             Event::Interrupted | Event::Resumed => {

@@ -64,10 +64,14 @@ pub enum AuditAction {
     ChangeDeployment,
     /// A slot was held against automation, or released.
     HoldSlot,
+    /// Somebody said what is done about a cluster of failures, or named it.
+    ChangeCluster,
+    /// Automatic improvement was stopped, or let go on.
+    ControlImprovement,
 }
 
 impl AuditAction {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 24] = [
         Self::SaveVersion,
         Self::SetStatus,
         Self::SetTags,
@@ -90,6 +94,8 @@ impl AuditAction {
         Self::ProposeDeployment,
         Self::ChangeDeployment,
         Self::HoldSlot,
+        Self::ChangeCluster,
+        Self::ControlImprovement,
     ];
 
     /// The stable text form, as stored and hashed.
@@ -118,6 +124,8 @@ impl AuditAction {
             Self::ProposeDeployment => "propose_deployment",
             Self::ChangeDeployment => "change_deployment",
             Self::HoldSlot => "hold_slot",
+            Self::ChangeCluster => "change_cluster",
+            Self::ControlImprovement => "control_improvement",
         }
     }
 }
