@@ -84,6 +84,24 @@ impl Trusted {
     }
 }
 
+/// The entry that a trace becomes, as it was recorded; `None` where its inputs can be none of an entry's. Its session is the
+/// entry's group, hashed.
+pub(crate) fn entry_of(tenant: &TenantId, trace: TraceRecord, expect_successes: bool) -> Option<Entry> {
+    let making = Making {
+        tenant,
+        trusted: Trusted {
+            successes: expect_successes,
+            min_rating_millionths: None,
+        },
+        sessions: Sessions::Hashed,
+        redact: None,
+    };
+    match making.make(trace) {
+        Made::Candidate(candidate) => Some(candidate.entry),
+        Made::Unusable | Made::NotRedacted => None,
+    }
+}
+
 /// How traces become entries.
 pub(super) struct Making<'a> {
     pub tenant: &'a TenantId,

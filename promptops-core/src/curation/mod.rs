@@ -8,6 +8,7 @@ mod sample;
 mod service;
 
 pub use candidate::Sessions;
+pub(crate) use candidate::entry_of;
 pub use from_traces::{Curated, FromTraces};
 pub use report::CurationReport;
 pub use service::Curation;

@@ -24,6 +24,7 @@ pub use record::{
     Base, Deployment, Ended, Evidence, Hold, Lease, Live, Origin, Shipped, SlotControl, Target, Transition,
     Verdict, from_stored,
 };
+pub(crate) use replays::Finding;
 pub use service::{Deploying, Deployments};
 pub use settings::DeploymentSettings;
 pub use ship::Ship;

@@ -24,7 +24,6 @@ pub(crate) struct Finding {
     pub(crate) report: Document,
 }
 
-#[allow(dead_code, reason = "what replays candidates is yet to call it; tests do")]
 impl Deployments {
     /// What is live where a deployment goes.
     pub(crate) async fn base_now(&self, deployment: &Deployment) -> Result<Base> {

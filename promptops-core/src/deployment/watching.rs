@@ -20,7 +20,6 @@ const AUTO_ROLLBACK: &str = "auto_rollback";
 /// Who notices what others moved.
 const RECONCILIATION: &str = "reconciliation";
 
-#[allow(dead_code, reason = "what watches deployments is yet to call it; tests do")]
 impl Deployments {
     /// Ends a watch, begins it anew, or finds that the deployment has regressed, with the evidence for it.
     ///

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::monitor::{Chart, Monitor, MonitorState, Series};
 use super::sessions::RecentSessions;
 use crate::base::{
-    DeploymentId, DocumentHash, EnvironmentName, PromptName, ScoreName, Timestamp, VersionNumber, text_enum,
+    DeploymentId, EnvironmentName, PromptName, ScoreName, Timestamp, VersionNumber, text_enum,
 };
 
 text_enum! {
@@ -29,6 +29,18 @@ text_enum! {
         Deployment = "deployment",
         /// What a rollback made live again: an alarm is told, and nothing else follows from it.
         Restored = "restored",
+    }
+}
+
+text_enum! {
+    /// Who is to blame for an alarm.
+    Blame, "blame for an alarm", {
+        /// The version: the one before does better with the same inputs.
+        Version = "version",
+        /// What reaches it has changed: the one before does no better.
+        World = "world",
+        /// Nobody can tell: both could not be asked with the same inputs.
+        Unknown = "unknown",
     }
 }
 
@@ -62,9 +74,9 @@ pub struct Watch {
     /// Sessions of which a trace has counted.
     #[serde(default)]
     pub sessions: RecentSessions,
-    /// Both versions on the recorded inputs, after an alarm.
+    /// Who is to blame for the alarm, once that was looked into.
     #[serde(default)]
-    pub attribution: Option<DocumentHash>,
+    pub blame: Option<Blame>,
     /// How it ended, in plain words.
     #[serde(default)]
     pub end: Option<String>,
@@ -88,6 +100,12 @@ impl Watch {
     #[must_use]
     pub fn key(deployment: &DeploymentId, epoch: u32) -> String {
         format!("{deployment}/{epoch}")
+    }
+
+    /// Traces that have counted.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        self.figures.as_ref().map_or(0, |figures| figures.state.traces())
     }
 
     /// The charts of all metrics, or of one.

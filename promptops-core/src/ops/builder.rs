@@ -18,6 +18,7 @@ use crate::deployment::{Deploying, DeploymentSettings};
 use crate::environment::Governance;
 use crate::evaluation::Evaluating;
 use crate::experiment::{Experimenting, OutcomeRecorder, Watch, WatchSettings, WatchStats};
+use crate::improvement::Improving;
 use crate::observation::otel::Lookups;
 use crate::observation::{RecordingSettings, RecordingStats, TraceRecorder, TraceSettings};
 use crate::prompt::{Authoring, Tenants};
@@ -36,6 +37,7 @@ pub(super) struct Wiring {
     pub(super) evaluating: Evaluating,
     pub(super) experimenting: Experimenting,
     pub(super) deploying: Deploying,
+    pub(super) improving: Improving,
     pub(super) outcomes: OutcomeRecorder,
     pub(super) traces: TraceRecorder,
     pub(super) lookups: Lookups,
@@ -319,6 +321,12 @@ impl Builder {
             ids: ids.clone(),
             settings: self.deployments,
         };
+        let improving = Improving {
+            store: stores.improvement.clone(),
+            traces: stores.traces.clone(),
+            authoring: authoring.clone(),
+            deploying: deploying.clone(),
+        };
         let watch = Watch::new(experimenting.clone(), self.watch);
         let outcomes = OutcomeRecorder::new(
             stores.experiments.clone(),
@@ -358,6 +366,7 @@ impl Builder {
             evaluating,
             experimenting,
             deploying,
+            improving,
             outcomes,
             traces,
             lookups,

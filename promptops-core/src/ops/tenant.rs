@@ -11,6 +11,7 @@ use crate::deployment::Deployments;
 use crate::environment::Environments;
 use crate::evaluation::{Datasets, Evaluations};
 use crate::experiment::{Experiments, Outcomes};
+use crate::improvement::Improvements;
 use crate::observation::{MetricsService, Traces};
 use crate::prompt::Prompts;
 use crate::resolve::{Resolve, Resolved};
@@ -82,6 +83,12 @@ impl Tenant {
     #[must_use]
     pub fn deployments(&self) -> Deployments {
         Deployments::new(self.ops.0.deploying.clone(), self.id.clone())
+    }
+
+    /// Improvement: from failures in production to better texts, watched, and back when they do harm.
+    #[must_use]
+    pub fn improvements(&self) -> Improvements {
+        Improvements::new(self.ops.0.improving.clone(), self.id.clone())
     }
 
     /// What to evaluate on.

@@ -126,6 +126,12 @@ impl Evaluation {
         self
     }
 
+    /// Calls of models that scoring one answer takes.
+    pub(crate) fn judges(&self) -> u64 {
+        let judges = self.criteria.iter().map(|criterion| criterion.scorer.judges().len());
+        judges.sum::<usize>() as u64
+    }
+
     /// What is kept about it with a run of this content.
     ///
     /// # Errors

@@ -103,6 +103,10 @@ impl Gate {
         &self.dimensions
     }
 
+    pub(super) fn checks_format(&self) -> bool {
+        self.checks_format
+    }
+
     /// α · 6/(π² j²): the error that remains for the `uses`-th time, from 1, that one part of the traces decides.
     #[must_use]
     pub fn level(&self, uses: u32) -> f64 {
@@ -352,7 +356,7 @@ fn statistical(settings: &GateSettings, metrics: &[MetricReport], format: Option
     }
 }
 
-fn is_aborted(settings: &GateSettings, prepared: &Prepared) -> bool {
+pub(super) fn is_aborted(settings: &GateSettings, prepared: &Prepared) -> bool {
     prepared.failed as f64 > settings.max_failed_calls * prepared.calls as f64
 }
 

@@ -24,6 +24,7 @@
 //! of half a cluster through, where 5 % do, 60 of 100, and 85 with two repeats (the crate `simulations`). The plain rule takes noise for improvement: the crate `simulations` counts how often.
 
 mod check;
+mod compared;
 mod gate;
 mod item;
 mod likeness;
@@ -35,6 +36,7 @@ mod settings;
 mod strata;
 mod text;
 
+pub use compared::Compared;
 pub use gate::Gate;
 pub use item::{Answer, Call, ReplayItem, Stratum};
 pub use likeness::Likeness;

@@ -1,0 +1,524 @@
+//! The watch over what is live: scores folded into monitors, and what follows from their verdicts.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::improver::{Improver, Live};
+use super::pass::{Done, Pass};
+use super::plan::SUCCESS;
+use crate::base::error::{ErrorKind, Result};
+use crate::base::{Change, PageRequest, ScoreName, Timestamp, VersionNumber};
+use crate::deployment::{Deployment, DeploymentFilter, Document, State, Step};
+use crate::evaluation::run::EvaluatorRecord;
+use crate::improvement::controller::dimensions::Dimensions;
+use crate::improvement::monitor::{Alarm, Baseline, Incumbent, Monitor, Verdict};
+use crate::improvement::record::{ImprovementRecord, RecordKind};
+use crate::improvement::store::{ImprovementCommit, RecordFilter};
+use crate::improvement::watch::{Blame, Watch, WatchFigures, WatchPurpose, WatchStatus};
+
+/// Scores of how long a time are read at once.
+const SLICE: TimeDelta = TimeDelta::hours(1);
+/// With fewer scores in that time, twice the time is read at once.
+const FEW: usize = 1_000;
+/// How long an attribution that does not come to an end is tried again.
+const PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+impl Improver {
+    /// Looks at the slot's deployment that is live, and at what a rollback restored. With `may_act` off, scores are folded and
+    /// alarms told, and nothing follows from them.
+    pub(super) async fn watch(&self, live: Option<Live>, may_act: bool, pass: &mut Pass) -> Result<()> {
+        let filter = DeploymentFilter {
+            prompt: Some(self.prompt.clone()),
+            environment: Some(self.environment.clone()),
+            has_slot: Some(true),
+            ..DeploymentFilter::default()
+        };
+        for deployment in self.all_deployments(&filter).await? {
+            let id = deployment.id.clone();
+            let looked = match deployment.state {
+                State::Monitoring => self.watch_deployment(deployment, may_act, pass).await,
+                State::Regressed if may_act => self.take_back(deployment, pass).await,
+                _ => Ok(()),
+            };
+            if let Err(error) = looked {
+                pass.problem("watch", error.with("deployment", &id));
+            }
+        }
+        if let Some(live) = live
+            && let Err(error) = self.watch_restored(live, pass).await
+        {
+            pass.problem("watch", error);
+        }
+        Ok(())
+    }
+
+    async fn watch_deployment(&self, deployment: Deployment, may_act: bool, pass: &mut Pass) -> Result<()> {
+        let version = self.version(deployment.candidate.version).await?;
+        let evaluator = self.plan.evaluator(&version.content)?;
+        let Some(mut watch) = self.watch_of(&deployment, &evaluator).await? else {
+            // Who scores is somebody else now: what was seen cannot be held against what comes.
+            let reason = format!("the evaluator changed to {}", self.plan.scorer_name(&evaluator));
+            self.deployments()
+                .observe(&deployment.id, Step::Watch, &reason, None, &self.actor)
+                .await?;
+            pass.did(Done::WatchedAnew {
+                deployment: deployment.id,
+                reason,
+            });
+            return Ok(());
+        };
+        if watch.status == WatchStatus::Waiting && !self.begin(&mut watch, &deployment, &evaluator).await? {
+            return Ok(());
+        }
+        let (seen, looked_to) = (watch.seen(), watch.looked_to);
+        if watch.status == WatchStatus::Watching {
+            self.fold(&mut watch).await?;
+        }
+        let is_new = watch.revision == 0 || watch.seen() != seen || watch.looked_to - looked_to >= SLICE;
+        let verdict = match &watch.figures {
+            Some(figures) => figures.monitor.verdict(&figures.state, self.now())?,
+            None => return Ok(()),
+        };
+        match verdict {
+            Verdict::Watching { .. } if !is_new => Ok(()),
+            Verdict::Watching { .. } => self.keep_watch(watch, None).await,
+            Verdict::Alarm(alarm) => {
+                if watch.status == WatchStatus::Watching {
+                    watch.status = WatchStatus::Alarm;
+                    watch = self.keep_and_tell(watch).await?;
+                    pass.did(Done::Alarm {
+                        deployment: deployment.id.clone(),
+                        alarm: alarm.clone(),
+                    });
+                }
+                if may_act {
+                    self.answer(watch, deployment, alarm, pass).await?;
+                }
+                Ok(())
+            }
+            Verdict::Cleared if may_act => self.end(watch, deployment, Step::Clear, "no harm was seen", pass).await,
+            Verdict::NoData { .. } if may_act => {
+                let reason = "nothing was scored for too long";
+                self.end(watch, deployment, Step::FindNoData, reason, pass).await
+            }
+            Verdict::Cleared | Verdict::NoData { .. } => self.keep_watch(watch, None).await,
+        }
+    }
+
+    /// The watch of a deployment's epoch, made if there is none; `None` when somebody else scores now.
+    async fn watch_of(&self, deployment: &Deployment, evaluator: &EvaluatorRecord) -> Result<Option<Watch>> {
+        let scored_by = self.plan.scorer_name(evaluator);
+        if let Some(watch) = self.stored_watch(deployment, deployment.monitor_epoch).await? {
+            return Ok((watch.scored_by == scored_by).then_some(watch));
+        }
+        let since = deployment.watched_since.unwrap_or_else(|| self.now());
+        Ok(Some(Watch {
+            scored_by,
+            ..self.new_watch(deployment, deployment.candidate.version, since)
+        }))
+    }
+
+    async fn stored_watch(&self, deployment: &Deployment, epoch: u32) -> Result<Option<Watch>> {
+        let id = Watch::key(&deployment.id, epoch);
+        let found = self
+            .with
+            .store
+            .improvement_record(&self.tenant, RecordKind::Watch, &id)
+            .await?;
+        Ok(match found {
+            Some(ImprovementRecord::Watch(watch)) => Some(*watch),
+            _ => None,
+        })
+    }
+
+    fn new_watch(&self, deployment: &Deployment, version: VersionNumber, since: Timestamp) -> Watch {
+        Watch {
+            deployment: deployment.id.clone(),
+            epoch: deployment.monitor_epoch,
+            purpose: WatchPurpose::Deployment,
+            prompt: self.prompt.clone(),
+            environment: self.environment.clone(),
+            version,
+            scored_by: String::new(),
+            status: WatchStatus::Waiting,
+            figures: None,
+            since,
+            looked_to: since,
+            sessions: Default::default(),
+            blame: None,
+            end: None,
+            revision: 0,
+        }
+    }
+
+    /// Finds what scores are to be held against, and begins; `false` as long as there is nothing.
+    ///
+    /// The first watch of a deployment is held against what was live before it, on production's traffic. A later one is held
+    /// against the version itself: after an owner's override against its scores until then, which the owner accepted; after a
+    /// change of the evaluator against the first scores by the new one.
+    async fn begin(&self, watch: &mut Watch, deployment: &Deployment, evaluator: &EvaluatorRecord) -> Result<bool> {
+        let metrics = self.metrics(evaluator)?;
+        let needed = self.plan.monitor.min_reference;
+        let before = match watch.epoch {
+            0 | 1 => None,
+            epoch => self.stored_watch(deployment, epoch - 1).await?,
+        };
+        let incumbents = match before {
+            None => match incumbent_of(deployment) {
+                Some(version) => self.incumbent(version, &metrics, (None, watch.since)).await?,
+                None => BTreeMap::new(),
+            },
+            Some(before) if before.scored_by == watch.scored_by => {
+                let span = (Some(before.since), watch.since);
+                self.incumbent(watch.version, &metrics, span).await?
+            }
+            Some(_) => {
+                let to = self.settled();
+                let found = self.incumbent(watch.version, &metrics, (Some(watch.since), to)).await?;
+                if !found.values().any(|incumbent| incumbent.count() >= needed) {
+                    return Ok(false);
+                }
+                (watch.since, watch.looked_to) = (to, to);
+                found
+            }
+        };
+        let replayed = self.replayed_means(deployment).await?;
+        let monitor = self.monitor(metrics, incumbents, &replayed)?;
+        watch.figures = Some(WatchFigures::new(monitor, watch.since));
+        watch.status = WatchStatus::Watching;
+        Ok(true)
+    }
+
+    /// A monitor over the metrics that have a reference, or over all where none has: it cannot clear anything then.
+    fn monitor(
+        &self,
+        metrics: Vec<ScoreName>,
+        mut incumbents: BTreeMap<ScoreName, Incumbent>,
+        replayed: &BTreeMap<ScoreName, f64>,
+    ) -> Result<Monitor> {
+        let needed = self.plan.monitor.min_reference;
+        let is_chosen = !self.plan.metrics.is_empty();
+        let has_reference = |metric: &ScoreName| {
+            incumbents
+                .get(metric)
+                .is_some_and(|incumbent| incumbent.count() >= needed)
+        };
+        let any = metrics.iter().any(has_reference);
+        let watched: Vec<ScoreName> = metrics
+            .iter()
+            .filter(|metric| is_chosen || !any || has_reference(metric))
+            .cloned()
+            .collect();
+        let baselines = watched.into_iter().map(|metric| {
+            let none = Incumbent::Passes { passed: 0, total: 0 };
+            let baseline = Baseline {
+                incumbent: incumbents.remove(&metric).unwrap_or(none),
+                candidate: replayed.get(&metric).copied(),
+            };
+            (metric, baseline)
+        });
+        Monitor::new(self.plan.monitor, baselines.collect())
+    }
+
+    /// What is watched.
+    fn metrics(&self, evaluator: &EvaluatorRecord) -> Result<Vec<ScoreName>> {
+        if !self.plan.metrics.is_empty() {
+            return Ok(self.plan.metrics.clone());
+        }
+        let dimensions = Dimensions::of(evaluator)?;
+        let mut metrics: Vec<ScoreName> = dimensions.names().cloned().collect();
+        if metrics.iter().all(|metric| metric.as_str() != SUCCESS) {
+            metrics.push(ScoreName::new(SUCCESS)?);
+        }
+        Ok(metrics)
+    }
+
+    /// The candidate's means in its replay, for the chart.
+    async fn replayed_means(&self, deployment: &Deployment) -> Result<BTreeMap<ScoreName, f64>> {
+        let Some(evidence) = &deployment.evidence else {
+            return Ok(BTreeMap::new());
+        };
+        let document = self.deployments().document(&evidence.report).await?;
+        let report = super::ReplayRecord::read(&document).ok().and_then(|record| record.report);
+        let metrics = report.map(|report| report.metrics).unwrap_or_default();
+        Ok(metrics
+            .into_iter()
+            .map(|metric| (metric.name, metric.all.candidate))
+            .collect())
+    }
+
+    /// Until when traces have their scores.
+    fn settled(&self) -> Timestamp {
+        let settle = TimeDelta::from_std(self.plan.settle).unwrap_or(TimeDelta::MAX);
+        self.now().checked_sub_signed(settle).unwrap_or(Timestamp::MIN_UTC)
+    }
+
+    /// Folds the scores that came since the last look.
+    async fn fold(&self, watch: &mut Watch) -> Result<()> {
+        let to = self.settled();
+        let Some(figures) = &mut watch.figures else {
+            return Ok(());
+        };
+        let metrics: Vec<ScoreName> = figures
+            .monitor
+            .metrics()
+            .iter()
+            .map(|metric| metric.name.clone())
+            .collect();
+        let mut slice = SLICE;
+        // A clock that was set back has nothing new to look at.
+        while watch.looked_to < to {
+            let next = watch.looked_to.checked_add_signed(slice).unwrap_or(to).min(to);
+            let found = self.online(watch.version, &metrics, watch.looked_to, next).await?;
+            if found.len() < FEW {
+                slice = slice.checked_add(&slice).unwrap_or(slice);
+            }
+            for online in found {
+                if watch.sessions.is_new(&self.tenant, online.session.as_deref()) {
+                    figures.monitor.fold(&mut figures.state, &online.scored)?;
+                    figures
+                        .series
+                        .iter_mut()
+                        .for_each(|series| series.observe(&figures.state));
+                }
+            }
+            watch.looked_to = next;
+        }
+        Ok(())
+    }
+
+    /// What follows from an alarm: both versions are asked with the last inputs. Only where the one before does better is this
+    /// one to blame; where that cannot be found out, a person decides.
+    async fn answer(&self, watch: Watch, deployment: Deployment, alarm: Alarm, pass: &mut Pass) -> Result<()> {
+        let predecessor = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
+        let found = match predecessor {
+            Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
+                Ok(found) => found,
+                Err(error) if self.now().signed_duration_since(alarm.at) < PATIENCE => return Err(error),
+                Err(error) => {
+                    pass.problem("attribution", error);
+                    None
+                }
+            },
+            None => None,
+        };
+        let (step, blame, reason, evidence) = match &found {
+            Some(found) if found.is_guilty() => {
+                (Step::Regress, Blame::Version, found.reason(), Some(Document::of(found)?))
+            }
+            Some(found) => (Step::FindDrift, Blame::World, found.reason(), Some(Document::of(found)?)),
+            None => {
+                let reason = "it does worse than what was live before, and both cannot be compared on recorded inputs: a \
+                              person is to decide";
+                (Step::Regress, Blame::Unknown, reason.to_owned(), None)
+            }
+        };
+        let reason = format!("{alarm}. {reason}");
+        let watch = self
+            .keep_watch_as(watch, |watch| {
+                watch.blame = Some(blame);
+                watch.end = Some(reason.clone());
+            })
+            .await?;
+        let after = self
+            .deployments()
+            .observe(&deployment.id, step, &reason, evidence, &self.actor)
+            .await?;
+        self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+        pass.did(match step {
+            Step::Regress => Done::Regressed {
+                deployment: deployment.id,
+                reason,
+            },
+            _ => Done::Drift {
+                deployment: deployment.id,
+                reason,
+            },
+        });
+        if after.state == State::Regressed {
+            self.take_back(after, pass).await?;
+        }
+        Ok(())
+    }
+
+    /// Rolls back what is known to be to blame, where that is switched on and nobody holds the slot.
+    async fn take_back(&self, deployment: Deployment, pass: &mut Pass) -> Result<()> {
+        let watch = self.stored_watch(&deployment, deployment.monitor_epoch).await?;
+        let Some(watch) = watch.filter(|watch| watch.blame == Some(Blame::Version)) else {
+            return Ok(());
+        };
+        let reason = watch.end.unwrap_or_default();
+        match self.deployments().roll_back_by_itself(&deployment.id, &reason).await {
+            Ok(_) => {
+                pass.did(Done::RolledBack {
+                    deployment: deployment.id,
+                    restored: deployment.shipped.and_then(|shipped| shipped.restores),
+                });
+                Ok(())
+            }
+            // It is on the list of open regressions until somebody decides.
+            Err(error) if error.kind() == ErrorKind::Refused => {
+                pass.did(Done::LeftToPeople {
+                    deployment: deployment.id,
+                    reason: error.message().to_owned(),
+                });
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a rollback made live again is watched too; an alarm is told, and nothing follows from it.
+    async fn watch_restored(&self, live: Live, pass: &mut Pass) -> Result<()> {
+        for mut watch in self.open_restored().await? {
+            if watch.version != live.version {
+                watch.end = Some("something else went live".to_owned());
+                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+                continue;
+            }
+            self.fold(&mut watch).await?;
+            let verdict = match &watch.figures {
+                Some(figures) => figures.monitor.verdict(&figures.state, self.now())?,
+                None => continue,
+            };
+            match verdict {
+                Verdict::Watching { .. } => self.keep_watch(watch, None).await?,
+                Verdict::Alarm(alarm) => {
+                    pass.did(Done::Alarm {
+                        deployment: watch.deployment.clone(),
+                        alarm: alarm.clone(),
+                    });
+                    watch.status = WatchStatus::Alarm;
+                    watch.end = Some(alarm.to_string());
+                    self.keep_and_tell(watch).await?;
+                }
+                Verdict::Cleared | Verdict::NoData { .. } => {
+                    watch.end = Some("no harm was seen".to_owned());
+                    self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+                }
+            }
+        }
+        self.begin_restored(live).await
+    }
+
+    async fn open_restored(&self) -> Result<Vec<Watch>> {
+        let filter = RecordFilter {
+            prompt: Some(self.prompt.clone()),
+            environment: Some(self.environment.clone()),
+            status: Some(WatchStatus::Watching.as_str()),
+            ..RecordFilter::all(RecordKind::Watch)
+        };
+        let found = self
+            .with
+            .store
+            .improvement_records(&self.tenant, &filter, &PageRequest::default())
+            .await?;
+        let watches = found.items.into_iter().filter_map(|record| match record {
+            ImprovementRecord::Watch(watch) if watch.purpose == WatchPurpose::Restored => Some(*watch),
+            _ => None,
+        });
+        Ok(watches.collect())
+    }
+
+    /// Begins to watch what the newest rollback restored, if that is live.
+    async fn begin_restored(&self, live: Live) -> Result<()> {
+        let filter = DeploymentFilter {
+            prompt: Some(self.prompt.clone()),
+            environment: Some(self.environment.clone()),
+            state: Some(State::RolledBack),
+            ..DeploymentFilter::default()
+        };
+        let newest = self.deployments().list(&filter, &PageRequest::first(1)).await?;
+        let Some(deployment) = newest.items.into_iter().next() else {
+            return Ok(());
+        };
+        let (Some(shipped), Some(ended)) = (&deployment.shipped, &deployment.ended) else {
+            return Ok(());
+        };
+        let is_restored = shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision;
+        let epoch = deployment.monitor_epoch + 1;
+        if !is_restored || self.stored_watch(&deployment, epoch).await?.is_some() {
+            return Ok(());
+        }
+        let version = self.version(live.version).await?;
+        let evaluator = self.plan.evaluator(&version.content)?;
+        let metrics = self.metrics(&evaluator)?;
+        let incumbents = self.incumbent(live.version, &metrics, (None, shipped.at)).await?;
+        let monitor = self.monitor(metrics, incumbents, &BTreeMap::new())?;
+        let watch = Watch {
+            epoch,
+            purpose: WatchPurpose::Restored,
+            scored_by: self.plan.scorer_name(&evaluator),
+            status: WatchStatus::Watching,
+            figures: Some(WatchFigures::new(monitor, ended.at)),
+            ..self.new_watch(&deployment, live.version, ended.at)
+        };
+        self.keep_watch(watch, None).await
+    }
+
+    async fn end(
+        &self,
+        mut watch: Watch,
+        deployment: Deployment,
+        step: Step,
+        reason: &str,
+        pass: &mut Pass,
+    ) -> Result<()> {
+        // The deployment first: a watch that is left open beside a deployment that is not says nothing wrong.
+        self.deployments()
+            .observe(&deployment.id, step, reason, None, &self.actor)
+            .await?;
+        watch.end = Some(reason.to_owned());
+        self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+        pass.did(match step {
+            Step::Clear => Done::Cleared {
+                deployment: deployment.id,
+            },
+            _ => Done::NoData {
+                deployment: deployment.id,
+            },
+        });
+        Ok(())
+    }
+
+    async fn keep_watch(&self, mut watch: Watch, status: Option<WatchStatus>) -> Result<()> {
+        watch.status = status.unwrap_or(watch.status);
+        self.keep_watch_as(watch, |_| ()).await.map(drop)
+    }
+
+    async fn keep_watch_as(&self, mut watch: Watch, change: impl FnOnce(&mut Watch)) -> Result<Watch> {
+        change(&mut watch);
+        self.commit_watch(watch, Vec::new()).await
+    }
+
+    /// Keeps a watch, and tells of it: an alert.
+    async fn keep_and_tell(&self, watch: Watch) -> Result<Watch> {
+        let told = Change::WatchChanged {
+            deployment: watch.deployment.clone(),
+            prompt: watch.prompt.clone(),
+            environment: watch.environment.clone(),
+            status: watch.status.as_str().to_owned(),
+        };
+        self.commit_watch(watch, vec![told]).await
+    }
+
+    async fn commit_watch(&self, mut watch: Watch, changes: Vec<Change>) -> Result<Watch> {
+        watch.revision += 1;
+        self.with
+            .commit(ImprovementCommit {
+                tenant: self.tenant.clone(),
+                records: vec![ImprovementRecord::Watch(Box::new(watch.clone()))],
+                changes,
+                audits: Vec::new(),
+            })
+            .await?;
+        Ok(watch)
+    }
+}
+
+/// What scores are held against first: what was last known to be good.
+fn incumbent_of(deployment: &Deployment) -> Option<VersionNumber> {
+    let restores = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
+    restores.or(deployment.base.live.map(|live| live.version))
+}
