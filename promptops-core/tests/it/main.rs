@@ -23,6 +23,7 @@ mod faulty;
 mod gates;
 mod golden;
 mod governing;
+mod improving;
 mod journey;
 mod judging;
 mod limits;

@@ -1,0 +1,4 @@
+//! The improvement loop from end to end.
+
+mod story;
+mod world;
