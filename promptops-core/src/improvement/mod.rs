@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod monitor;
+pub mod proposer;
 pub mod replay;
 pub mod triage;
