@@ -58,6 +58,13 @@ impl Runs {
         Self(runs)
     }
 
+    pub(super) fn add(&mut self, more: &Self) {
+        self.0.extend_from_slice(&more.0);
+        // The stable sort merges what is in order already.
+        self.0.sort();
+        self.0.dedup();
+    }
+
     fn has(&self, hash: u64) -> bool {
         self.0.binary_search(&hash).is_ok()
     }

@@ -145,16 +145,40 @@ impl<'a> Guard<'a> {
         }
     }
 
-    /// Whether a text beside a candidate, such as its rationale, repeats nothing of traces and holds no new address.
+    /// A text beside a candidate, such as its rationale, without what nobody sees; `None` where it repeats a trace or holds a
+    /// new address.
     #[must_use]
-    pub fn may_be_kept(&self, text: &str) -> bool {
+    pub fn kept(&self, text: &str) -> Option<String> {
         let plain = visible(text);
         let length = self.brief.guard_settings().copied_words;
-        self.contacts.new_in(&plain, &self.live.contacts).is_none()
+        let may_be = self.contacts.new_in(&plain, &self.live.contacts).is_none()
             && self
                 .of_traces
                 .copied(&plain, length, &[&self.live.runs])
-                .is_none()
+                .is_none();
+        may_be.then(|| text.chars().filter(|c| !is_hidden(*c)).collect())
+    }
+
+    /// Adds texts that a candidate may not copy either, such as what a model answered in a trial.
+    pub fn watch<'t>(&mut self, texts: impl IntoIterator<Item = &'t str>) {
+        let more = Runs::of(texts, self.brief.guard_settings().copied_words);
+        self.of_traces.add(&more);
+        self.of_texts.add(&more);
+    }
+
+    /// Adds a candidate that passed: what it says is not copied, although models that were asked with it may repeat it.
+    pub fn allow(&mut self, passed: &Content) {
+        let plain: Vec<String> = templates(passed).into_iter().map(visible).collect();
+        let length = self.brief.guard_settings().copied_words;
+        self.live
+            .runs
+            .add(&Runs::of(plain.iter().map(String::as_str), length));
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn brief(&self) -> &'a Brief<'a> {
+        self.brief
     }
 
     fn check_growth(&self, templates: &[&str]) -> Result<(), GuardRefusal> {
@@ -471,7 +495,7 @@ fn rendered(prompt: &CompiledPrompt, inputs: Option<&Map<String, Value>>) -> Res
         .collect())
 }
 
-fn templates(content: &Content) -> Vec<&str> {
+pub(super) fn templates(content: &Content) -> Vec<&str> {
     match &content.body {
         Body::Text { template } => vec![template],
         Body::Chat { messages } => messages
@@ -484,7 +508,7 @@ fn templates(content: &Content) -> Vec<&str> {
     }
 }
 
-fn bytes(texts: &[impl AsRef<str>]) -> usize {
+pub(super) fn bytes(texts: &[impl AsRef<str>]) -> usize {
     texts.iter().map(|text| text.as_ref().len()).sum()
 }
 

@@ -55,7 +55,7 @@ impl GuardSettings {
     }
 
     /// Most bytes of templates that follow on so many.
-    pub(super) fn most_bytes(&self, live: usize) -> usize {
+    pub(in crate::improvement::proposer) fn most_bytes(&self, live: usize) -> usize {
         // At most 11 MiB: a content is 1 MiB at most.
         let share = (live as f64 * (1.0 + self.max_growth)).floor() as usize;
         share.max(live.saturating_add(self.spare_bytes))
