@@ -5,6 +5,7 @@ pub mod cluster;
 mod control;
 mod controller;
 pub mod monitor;
+pub mod proposer;
 mod record;
 pub mod refusal;
 pub mod replay;

@@ -29,6 +29,7 @@ mod judging;
 mod limits;
 mod monitoring;
 mod otel;
+mod proposing;
 mod recording;
 mod replaying;
 mod resolving;

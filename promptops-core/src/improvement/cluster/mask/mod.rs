@@ -64,7 +64,7 @@ fn visible(text: &str) -> Vec<char> {
 }
 
 /// Characters that take no room: soft hyphen, zero width, directions, variation selectors, tags.
-pub(super) fn is_invisible(c: char) -> bool {
+pub(in crate::improvement) fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
