@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::proposer::Edits;
 use super::spending::Spending;
 use crate::base::{
     AttemptId, ClusterId, DeploymentId, EnvironmentName, PromptName, RunId, Timestamp, VersionNumber,
@@ -60,13 +61,16 @@ pub struct Attempt {
 }
 
 /// One candidate of an attempt.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AttemptCandidate {
-    /// How the proposer went about it.
+    /// How the proposer went about it; empty where it was not asked.
     pub strategy: String,
     /// Why it should be better, in the proposer's words.
     #[serde(default)]
     pub rationale: String,
+    /// What makes it of the live text.
+    #[serde(default)]
+    pub edits: Option<Edits>,
     /// The draft; `None` for one that was refused.
     #[serde(default)]
     pub version: Option<VersionNumber>,
@@ -76,7 +80,7 @@ pub struct AttemptCandidate {
     /// The run on the part that selects.
     #[serde(default)]
     pub run: Option<RunId>,
-    /// Mean score of the target's dimensions there, 0.0 ..= 1.0.
+    /// Mean score in the target's dimension there, 0.0 ..= 1.0: it was chosen for being high, and says too much.
     #[serde(default)]
     pub score: Option<f64>,
 }
@@ -95,6 +99,54 @@ pub enum AttemptOutcome {
         /// In plain words.
         reason: String,
     },
+}
+
+impl Attempt {
+    /// The candidates that were kept as drafts.
+    pub(super) fn drafts(&self) -> impl Iterator<Item = VersionNumber> {
+        self.candidates.iter().filter_map(|candidate| candidate.version)
+    }
+
+    /// The drafts, the best on the part that selects first; of equal ones in the proposer's order.
+    pub(super) fn ranked(&self) -> Vec<&AttemptCandidate> {
+        let mut drafts: Vec<&AttemptCandidate> = self
+            .candidates
+            .iter()
+            .filter(|candidate| candidate.version.is_some())
+            .collect();
+        let score = |candidate: &AttemptCandidate| candidate.score.unwrap_or(-1.0);
+        drafts.sort_by(|a, b| score(b).total_cmp(&score(a)));
+        drafts
+    }
+
+    /// Why there is no draft.
+    pub(super) fn refusals(&self) -> String {
+        let reasons: Vec<String> = self
+            .candidates
+            .iter()
+            .filter_map(|candidate| {
+                let reason = candidate.refused.as_deref()?;
+                Some(match candidate.strategy.as_str() {
+                    "" => reason.to_owned(),
+                    strategy => format!("{strategy}: {reason}"),
+                })
+            })
+            .collect();
+        if reasons.is_empty() {
+            return "the proposer had no candidate".to_owned();
+        }
+        reasons.join("; ")
+    }
+}
+
+impl AttemptCandidate {
+    /// None, for this reason.
+    pub(super) fn refused(reason: &str) -> Self {
+        Self {
+            refused: Some(reason.to_owned()),
+            ..Self::default()
+        }
+    }
 }
 
 /// Without what the proposer said.

@@ -19,8 +19,8 @@ use crate::base::audit::{AuditAction, AuditEntry, check_reason};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::spawn::to_completion;
 use crate::base::{
-    Actor, AttemptId, ClusterId, DeploymentId, EnvironmentName, Event, Operation, Page, PageRequest, PromptName,
-    Role, TenantId,
+    Actor, AttemptId, ClusterId, DeploymentId, EnvironmentName, Event, Operation, Page, PageRequest,
+    PromptName, Role, TenantId,
 };
 use crate::deployment::Deploying;
 use crate::observation::TraceStore;
@@ -61,7 +61,10 @@ impl Improving {
     /// The tenant's switch.
     pub(super) async fn control(&self, tenant: &TenantId) -> Result<Control> {
         let kind = RecordKind::Control;
-        let found = self.store.improvement_record(tenant, kind, ImprovementRecord::CONTROL).await?;
+        let found = self
+            .store
+            .improvement_record(tenant, kind, ImprovementRecord::CONTROL)
+            .await?;
         Ok(match found {
             Some(ImprovementRecord::Control(control)) => control,
             _ => Control::default(),
@@ -118,7 +121,12 @@ impl Improvements {
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a text that is no name, and for a setting out of range.
     pub fn improver(&self, prompt: &str, environment: &str, plan: ImprovementPlan) -> Result<Improver> {
-        Improver::new(self.with.clone(), self.tenant.clone(), (prompt, environment), plan)
+        Improver::new(
+            self.with.clone(),
+            self.tenant.clone(),
+            (prompt, environment),
+            plan,
+        )
     }
 
     /// Clusters of failures, the newest first.
@@ -132,7 +140,11 @@ impl Improvements {
             environment: filter.environment.clone(),
             status: filter.status.map(ClusterStatus::as_str),
         };
-        let found = self.with.store.improvement_records(&self.tenant, &filter, page).await?;
+        let found = self
+            .with
+            .store
+            .improvement_records(&self.tenant, &filter, page)
+            .await?;
         Ok(Page {
             items: found
                 .items
@@ -161,13 +173,19 @@ impl Improvements {
     /// [`Forbidden`](ErrorKind::Forbidden) for a role that may not;
     /// [`IllegalTransition`](ErrorKind::IllegalTransition) for what cannot follow; [`Conflict`](ErrorKind::Conflict) when
     /// somebody else was faster; [`NotFound`](ErrorKind::NotFound); the backend's errors.
-    pub async fn set_status(&self, id: &ClusterId, status: ClusterStatus, actor: &Actor) -> Result<ClusterRecord> {
+    pub async fn set_status(
+        &self,
+        id: &ClusterId,
+        status: ClusterStatus,
+        actor: &Actor,
+    ) -> Result<ClusterRecord> {
         let known = self.known(id).await?;
         let now = self.with.deploying.governance.clock.now();
         let from = known.record.status;
         let record = known.record.with_status(status, actor, now)?;
         let detail = json!({ "from": from, "to": status });
-        self.keep_cluster(KnownCluster { record, ..known }, actor, &detail).await
+        self.keep_cluster(KnownCluster { record, ..known }, actor, &detail)
+            .await
     }
 
     /// Names a cluster.
@@ -187,7 +205,12 @@ impl Improvements {
 
     async fn known(&self, id: &ClusterId) -> Result<KnownCluster> {
         let kind = RecordKind::Cluster;
-        match self.with.store.improvement_record(&self.tenant, kind, id.as_str()).await? {
+        match self
+            .with
+            .store
+            .improvement_record(&self.tenant, kind, id.as_str())
+            .await?
+        {
             Some(ImprovementRecord::Cluster(known)) => Ok(*known),
             _ => Err(refusal::unknown_record(kind, id.as_str()).with("tenant", &self.tenant)),
         }
@@ -224,7 +247,11 @@ impl Improvements {
             prompt: prompt.cloned(),
             ..RecordFilter::all(RecordKind::Attempt)
         };
-        let found = self.with.store.improvement_records(&self.tenant, &filter, page).await?;
+        let found = self
+            .with
+            .store
+            .improvement_records(&self.tenant, &filter, page)
+            .await?;
         Ok(Page {
             items: found
                 .items
@@ -244,7 +271,12 @@ impl Improvements {
     /// [`NotFound`](ErrorKind::NotFound); the backend's errors.
     pub async fn attempt(&self, id: &AttemptId) -> Result<Attempt> {
         let kind = RecordKind::Attempt;
-        match self.with.store.improvement_record(&self.tenant, kind, id.as_str()).await? {
+        match self
+            .with
+            .store
+            .improvement_record(&self.tenant, kind, id.as_str())
+            .await?
+        {
             Some(ImprovementRecord::Attempt(attempt)) => Ok(*attempt),
             _ => Err(refusal::unknown_record(kind, id.as_str()).with("tenant", &self.tenant)),
         }
@@ -266,8 +298,11 @@ impl Improvements {
         for epoch in 1..=epochs {
             let id = Watch::key(deployment, epoch);
             let kind = RecordKind::Watch;
-            if let Some(ImprovementRecord::Watch(watch)) =
-                self.with.store.improvement_record(&self.tenant, kind, &id).await?
+            if let Some(ImprovementRecord::Watch(watch)) = self
+                .with
+                .store
+                .improvement_record(&self.tenant, kind, &id)
+                .await?
             {
                 watches.push(*watch);
             }

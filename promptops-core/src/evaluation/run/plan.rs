@@ -128,7 +128,10 @@ impl Evaluation {
 
     /// Calls of models that scoring one answer takes.
     pub(crate) fn judges(&self) -> u64 {
-        let judges = self.criteria.iter().map(|criterion| criterion.scorer.judges().len());
+        let judges = self
+            .criteria
+            .iter()
+            .map(|criterion| criterion.scorer.judges().len());
         judges.sum::<usize>() as u64
     }
 

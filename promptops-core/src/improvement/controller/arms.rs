@@ -65,9 +65,7 @@ impl Improver {
             if !report.is_complete() {
                 return Err(Error::new(
                     ErrorKind::Refused,
-                    format!(
-                        "the run {id} was stopped before its end; resume it, or see why it was stopped"
-                    ),
+                    format!("the run {id} was stopped before its end; resume it, or see why it was stopped"),
                 ));
             }
             let run = self.evaluations().get(&id).await?;
@@ -86,7 +84,12 @@ impl Improver {
         let mut runs = Vec::new();
         loop {
             let found = self.evaluations().list(&filter, &page).await?;
-            runs.extend(found.items.into_iter().filter(|run| run.dataset_version == dataset.version));
+            runs.extend(
+                found
+                    .items
+                    .into_iter()
+                    .filter(|run| run.dataset_version == dataset.version),
+            );
             match found.next {
                 Some(next) => page = page.after(next),
                 None => return Ok(runs),
@@ -113,7 +116,9 @@ impl Improver {
             Some(run) => evaluations.resume(&run.id, &evaluation, &self.actor).await,
             None => {
                 let reference = format!("{}@{}", dataset.name, dataset.version);
-                evaluations.start(version, &reference, &evaluation, &self.actor).await
+                evaluations
+                    .start(version, &reference, &evaluation, &self.actor)
+                    .await
             }
         }
     }
@@ -124,7 +129,9 @@ impl Improver {
         let mut results = vec![vec![None; repeats]; entries];
         self.each_result(&run, |result| {
             let ordinal = usize::try_from(result.ordinal).unwrap_or(usize::MAX);
-            let place = results.get_mut(ordinal / repeats).and_then(|of| of.get_mut(ordinal % repeats));
+            let place = results
+                .get_mut(ordinal / repeats)
+                .and_then(|of| of.get_mut(ordinal % repeats));
             if let Some(place) = place {
                 *place = Some(result);
             }
@@ -162,7 +169,10 @@ impl Improver {
 
 fn spending_of(result: &EntryResult) -> Spending {
     let usages = result.scores.iter().map(|score| score.usage);
-    let judged = usages.clone().filter(|usage| *usage != Default::default()).count() as u64;
+    let judged = usages
+        .clone()
+        .filter(|usage| *usage != Default::default())
+        .count() as u64;
     let tokens = usages
         .chain([result.usage])
         .map(|usage| usage.input_tokens.saturating_add(usage.output_tokens))
@@ -178,7 +188,10 @@ impl Arm {
     /// The calls of each entry, in the order of the dataset.
     fn calls(&self, dimensions: &Dimensions) -> Vec<Vec<Call>> {
         let of = |results: &Vec<Option<EntryResult>>| -> Vec<Call> {
-            results.iter().map(|result| dimensions.call(result.as_ref())).collect()
+            results
+                .iter()
+                .map(|result| dimensions.call(result.as_ref()))
+                .collect()
         };
         self.results.iter().map(of).collect()
     }
@@ -205,7 +218,10 @@ pub(super) fn items(
     baseline: &Arm,
     candidate: &Arm,
 ) -> Vec<ReplayItem> {
-    let arms = baseline.calls(dimensions).into_iter().zip(candidate.calls(dimensions));
+    let arms = baseline
+        .calls(dimensions)
+        .into_iter()
+        .zip(candidate.calls(dimensions));
     let item = |(entry, (baseline, candidate)): (&Entry, (Vec<Call>, Vec<Call>))| ReplayItem {
         id: entry.id.clone(),
         stratum: stratum_of(entry),

@@ -102,7 +102,9 @@ impl Improver {
     }
 
     async fn last_inputs(&self, watch: &Watch, id: &str) -> Result<Option<Dataset>> {
-        let traces = self.recent_inputs(watch.version, self.plan.sizes.attribution).await?;
+        let traces = self
+            .recent_inputs(watch.version, self.plan.sizes.attribution)
+            .await?;
         let entries: Vec<_> = traces
             .into_iter()
             .filter_map(|trace| entry_of(&self.tenant, trace, self.plan.expect_successes))

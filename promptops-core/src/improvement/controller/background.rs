@@ -28,7 +28,9 @@ impl Improver {
     /// [`Invalid`](crate::ErrorKind::Invalid) without a tokio runtime at hand, or for a pause below a tenth of a second.
     pub fn spawn(&self, pause: Duration) -> Result<ImproverHandle> {
         if pause < Duration::from_millis(100) {
-            return Err(invalid("the pause between two passes is below 100 ms; leave some time"));
+            return Err(invalid(
+                "the pause between two passes is below 100 ms; leave some time",
+            ));
         }
         let (stop, mut stopped) = watch::channel(false);
         let (ended, done) = watch::channel(false);

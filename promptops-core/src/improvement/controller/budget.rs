@@ -27,7 +27,11 @@ impl Improver {
     async fn reserve_within(&self, what: &str, amount: Spending, limits: &DailyBudget) -> Result<Reserved> {
         let day = day_of(self.now());
         let store = &self.with.store;
-        if store.reserve_spending(&self.tenant, day, amount, limits).await?.is_some() {
+        if store
+            .reserve_spending(&self.tenant, day, amount, limits)
+            .await?
+            .is_some()
+        {
             return Ok(Reserved { day, amount });
         }
         let spent = store.spending(&self.tenant, day).await?;
@@ -38,7 +42,9 @@ impl Improver {
                  another day, or with a larger budget",
                 amount.calls,
                 spent.calls,
-                limits.calls.map_or_else(|| "any number".to_owned(), |calls| calls.to_string()),
+                limits
+                    .calls
+                    .map_or_else(|| "any number".to_owned(), |calls| calls.to_string()),
             ),
         ))
     }

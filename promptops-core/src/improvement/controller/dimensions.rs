@@ -84,7 +84,11 @@ impl Dimensions {
             let mut scores = answers.clone().map(|answer| answer.scores[place]);
             Dimension {
                 name: name.clone(),
-                role: if place == target { Role::Target } else { Role::Guard },
+                role: if place == target {
+                    Role::Target
+                } else {
+                    Role::Guard
+                },
                 scale: if scores.all(|score| score == 0.0 || score == 1.0) {
                     Scale::Pass
                 } else {
@@ -93,7 +97,11 @@ impl Dimensions {
             }
         });
         let gate = Gate::new(settings, dimensions.collect())?;
-        Ok(if self.format.is_empty() { gate.without_format() } else { gate })
+        Ok(if self.format.is_empty() {
+            gate.without_format()
+        } else {
+            gate
+        })
     }
 
     /// What a result counts as. What the prompt brings about is an answer with the worst scores; what it has no part in, and

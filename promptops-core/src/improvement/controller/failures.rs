@@ -17,7 +17,12 @@ use crate::observation::TraceRecord;
 
 impl Improver {
     /// Groups the failures of what is live, and keeps what is new of them.
-    pub(super) async fn look_at_failures(&self, live: Live, traces: &[TraceRecord], pass: &mut Pass) -> Result<()> {
+    pub(super) async fn look_at_failures(
+        &self,
+        live: Live,
+        traces: &[TraceRecord],
+        pass: &mut Pass,
+    ) -> Result<()> {
         let failures = self.failures(live, traces);
         if failures.is_empty() {
             return Ok(());
@@ -55,7 +60,10 @@ impl Improver {
             environment: Some(self.environment.clone()),
             ..RecordFilter::all(RecordKind::Cluster)
         };
-        let records = self.with.all_records(&self.tenant, &filter, &PageRequest::default()).await?;
+        let records = self
+            .with
+            .all_records(&self.tenant, &filter, &PageRequest::default())
+            .await?;
         let known = records.into_iter().filter_map(|record| match record {
             ImprovementRecord::Cluster(known) => Some(*known),
             _ => None,
@@ -69,7 +77,10 @@ impl Improver {
             return;
         };
         let by_medoid: BTreeMap<TraceId, &Found> = found.iter().map(|found| (found.medoid, found)).collect();
-        for change in changes.iter_mut().filter(|change| change.kind == ClusterChangeKind::Opened) {
+        for change in changes
+            .iter_mut()
+            .filter(|change| change.kind == ClusterChangeKind::Opened)
+        {
             let Some(of) = by_medoid.get(&change.record.medoid) else {
                 continue;
             };

@@ -40,7 +40,9 @@ impl Parts {
     ) -> Vec<Entry> {
         let strata = Strata::of(part.iter().cloned(), members, most, improver.plan.gate.seed);
         let of = |part: &[Replayable], stratum| -> Vec<Entry> {
-            part.iter().filter_map(|of| self.entry(improver, of, stratum)).collect()
+            part.iter()
+                .filter_map(|of| self.entry(improver, of, stratum))
+                .collect()
         };
         let mut entries = of(&strata.target, Stratum::Target);
         entries.extend(of(&strata.guard, Stratum::Guard));
@@ -94,9 +96,16 @@ impl Improver {
         let draft = DatasetDraft::new(entries)
             .prompt(self.prompt.clone())
             .with("for", id)
-            .message(format!("traces of {}@{} for a {purpose}", self.prompt, self.environment));
+            .message(format!(
+                "traces of {}@{} for a {purpose}",
+                self.prompt, self.environment
+            ));
         let name = held_out_name(purpose, id)?;
-        match self.datasets().put(name, draft, Some(number - 1), &self.actor).await {
+        match self
+            .datasets()
+            .put(name, draft, Some(number - 1), &self.actor)
+            .await
+        {
             Ok(saved) => Ok(saved.dataset),
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 self.held_out(purpose, id, number).await?.ok_or(error)

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use super::plan::ImprovementPlan;
 use crate::base::error::Result;
-use crate::base::{
-    Actor, EnvironmentName, PromptName, TenantId, Timestamp, VersionNumber,
-};
+use crate::base::{Actor, EnvironmentName, PromptName, TenantId, Timestamp, VersionNumber};
 use crate::deployment::Deployments;
 use crate::evaluation::{Datasets, Evaluations};
 use crate::improvement::service::Improving;
@@ -76,12 +74,19 @@ impl Improver {
     }
 
     pub(super) fn evaluations(&self) -> Evaluations {
-        Evaluations::new(self.with.deploying.governance.evaluating.clone(), self.tenant.clone())
+        Evaluations::new(
+            self.with.deploying.governance.evaluating.clone(),
+            self.tenant.clone(),
+        )
     }
 
     pub(super) fn datasets(&self) -> Datasets {
         let evaluating = &self.with.deploying.governance.evaluating;
-        Datasets::new(evaluating.datasets.clone(), evaluating.clock.clone(), self.tenant.clone())
+        Datasets::new(
+            evaluating.datasets.clone(),
+            evaluating.clock.clone(),
+            self.tenant.clone(),
+        )
     }
 
     /// A version of the prompt.

@@ -26,8 +26,16 @@ impl Improver {
             worker: self.worker.clone(),
             until: self.lease_until(),
         };
-        let holder = self.with.store.take_slot_lease(&self.tenant, lease, self.now()).await?;
-        Ok(if holder.worker == self.worker { Ok(()) } else { Err(holder) })
+        let holder = self
+            .with
+            .store
+            .take_slot_lease(&self.tenant, lease, self.now())
+            .await?;
+        Ok(if holder.worker == self.worker {
+            Ok(())
+        } else {
+            Err(holder)
+        })
     }
 
     /// Gives the slot back.
@@ -62,7 +70,10 @@ impl Improver {
                 Err(_) => continue,
             }
             if let Some(replay) = replay
-                && let Err(error) = self.deployments().lease_replay(replay, &self.worker, self.plan.lease).await
+                && let Err(error) = self
+                    .deployments()
+                    .lease_replay(replay, &self.worker, self.plan.lease)
+                    .await
                 && matches!(error.kind(), ErrorKind::IllegalTransition)
             {
                 // Somebody rejected it: nothing of what is asked still counts.

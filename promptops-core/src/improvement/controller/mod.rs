@@ -1,6 +1,7 @@
 //! What joins the loop's parts: passes over a prompt in an environment, by one worker at a time.
 
 mod arms;
+mod attempting;
 mod attribution;
 mod background;
 mod budget;

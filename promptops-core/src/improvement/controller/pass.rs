@@ -235,6 +235,8 @@ impl Improver {
         }
         let clustered = self.look_at_failures(live, &traces, pass).await;
         pass.note("clusters", clustered);
+        let attempted = self.attempt(live, &traces, pass).await;
+        pass.note("propose", attempted);
         Ok(())
     }
 

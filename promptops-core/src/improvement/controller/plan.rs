@@ -4,14 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::ScoreName;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::base::hash::hex;
 use crate::base::id::{MAX_NAME_BYTES, quoted};
-use crate::base::ScoreName;
 use crate::evaluation::Evaluation;
 use crate::evaluation::run::EvaluatorRecord;
 use crate::improvement::cluster::{ClusterSettings, Labeller};
 use crate::improvement::monitor::MonitorSettings;
+use crate::improvement::proposer::{GuardSettings, Proposer};
 use crate::improvement::replay::{GateSettings, Shares};
 use crate::improvement::spending::DailyBudget;
 use crate::improvement::triage::TriageSettings;
@@ -26,6 +27,8 @@ pub(super) const SUCCESS: &str = "success";
 #[must_use]
 pub struct ImprovementPlan {
     pub(super) evaluation: Evaluation,
+    pub(super) proposer: Option<Arc<dyn Proposer>>,
+    pub(super) guards: GuardSettings,
     pub(super) labeller: Option<Arc<dyn Labeller>>,
     pub(super) embedder: Option<Arc<dyn Embedder>>,
     pub(super) triage: TriageSettings,
@@ -78,6 +81,8 @@ pub struct AttemptLimits {
     pub pause: Duration,
     /// Candidates on their way into the slot at a time: while there are as many no attempt begins. Default: 1.
     pub in_flight: usize,
+    /// Calls that a proposer may make in one attempt. Default: 20.
+    pub proposer_calls: u64,
     /// Replays of one candidate, those with new evidence among them. Default: 3.
     pub replays: u32,
 }
@@ -109,6 +114,7 @@ impl Default for AttemptLimits {
             per_cluster: 3,
             pause: Duration::from_secs(24 * 3_600),
             in_flight: 1,
+            proposer_calls: 20,
             replays: 3,
         }
     }
@@ -120,6 +126,8 @@ impl ImprovementPlan {
     pub fn new(evaluation: Evaluation) -> Self {
         Self {
             evaluation,
+            proposer: None,
+            guards: GuardSettings::default(),
             labeller: None,
             embedder: None,
             triage: TriageSettings::default(),
@@ -138,6 +146,18 @@ impl ImprovementPlan {
             attempts: AttemptLimits::default(),
             lease: Duration::from_secs(60),
         }
+    }
+
+    /// Has this one propose better texts. Default: nobody does, and candidates are people's.
+    pub fn proposer(mut self, proposer: Arc<dyn Proposer>) -> Self {
+        self.proposer = Some(proposer);
+        self
+    }
+
+    /// What no candidate may do.
+    pub fn guards(mut self, settings: GuardSettings) -> Self {
+        self.guards = settings;
+        self
     }
 
     /// Has this one name clusters. Default: their words do.
@@ -267,7 +287,9 @@ impl ImprovementPlan {
             ("lease in seconds", self.lease.as_secs() as usize, 1, 3_600),
         ] {
             if !(least..=most).contains(&found) {
-                return Err(invalid(format!("the plan's {what} is {found}; expected {least} to {most}")));
+                return Err(invalid(format!(
+                    "the plan's {what} is {found}; expected {least} to {most}"
+                )));
             }
         }
         let name = self.scored_by.as_deref();
@@ -281,7 +303,10 @@ impl ImprovementPlan {
 
     /// The evaluation as it is made here.
     pub(super) fn evaluation(&self) -> Evaluation {
-        self.evaluation.clone().repeats(self.sizes.repeats).reuse_answers()
+        self.evaluation
+            .clone()
+            .repeats(self.sizes.repeats)
+            .reuse_answers()
     }
 
     /// Who scores, by this plan.
@@ -319,7 +344,10 @@ pub(super) fn score_name(dimension: &str) -> Result<ScoreName> {
     ScoreName::new(dimension).map_err(|error| {
         Error::new(
             ErrorKind::Invalid,
-            format!("the evaluation's dimension {} cannot be a score's name", quoted(dimension)),
+            format!(
+                "the evaluation's dimension {} cannot be a score's name",
+                quoted(dimension)
+            ),
         )
         .caused_by(error)
     })

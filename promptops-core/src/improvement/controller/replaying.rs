@@ -67,7 +67,12 @@ impl ReplayRecord {
 
 impl Improver {
     /// Replays the candidates that wait for it.
-    pub(super) async fn replay_candidates(&self, live: Live, traces: &[TraceRecord], pass: &mut Pass) -> Result<()> {
+    pub(super) async fn replay_candidates(
+        &self,
+        live: Live,
+        traces: &[TraceRecord],
+        pass: &mut Pass,
+    ) -> Result<()> {
         for deployment in self.before_ship().await? {
             if !self.wants_replay(&deployment, live, traces) || self.is_resting(&deployment).await? {
                 continue;
@@ -77,7 +82,10 @@ impl Improver {
                 Ok(deployment) => pass.did(Done::Replayed {
                     deployment: id,
                     state: deployment.state,
-                    reason: deployment.evidence.map(|evidence| evidence.reason).unwrap_or_default(),
+                    reason: deployment
+                        .evidence
+                        .map(|evidence| evidence.reason)
+                        .unwrap_or_default(),
                 }),
                 Err(error) => pass.problem("replay", error.with("deployment", &id)),
             }
@@ -88,7 +96,12 @@ impl Improver {
     /// The slot's candidates that were not shipped yet, the oldest first.
     pub(super) async fn before_ship(&self) -> Result<Vec<Deployment>> {
         let mut found = Vec::new();
-        for state in [State::Proposed, State::AbRunning, State::AbPassed, State::AbFailed] {
+        for state in [
+            State::Proposed,
+            State::AbRunning,
+            State::AbPassed,
+            State::AbFailed,
+        ] {
             let filter = DeploymentFilter {
                 prompt: Some(self.prompt.clone()),
                 environment: Some(self.environment.clone()),
@@ -129,7 +142,9 @@ impl Improver {
             (State::AbFailed, Some(evidence)) => {
                 // Half as many traces as there were to be, and it is another question.
                 let enough = self.plan.sizes.guard.div_ceil(2);
-                let newer = traces.iter().filter(|trace| trace.at > evidence.at && trace.inputs.is_some());
+                let newer = traces
+                    .iter()
+                    .filter(|trace| trace.at > evidence.at && trace.inputs.is_some());
                 evidence.verdict == Verdict::Inconclusive
                     && evidence.number < self.plan.attempts.replays
                     && newer.count() >= enough
@@ -144,7 +159,9 @@ impl Improver {
             return Ok(false);
         }
         let transitions = self.deployments().transitions(&deployment.id).await?;
-        let returned = transitions.iter().filter(|taken| taken.step == Step::ReturnReplay);
+        let returned = transitions
+            .iter()
+            .filter(|taken| taken.step == Step::ReturnReplay);
         let times = u32::try_from(returned.clone().count()).unwrap_or(u32::MAX);
         let Some(last) = returned.last() else {
             return Ok(false);
@@ -165,7 +182,9 @@ impl Improver {
         let id = deployment.id.clone();
         let deployments = self.deployments();
         if deployment.state == State::AbRunning {
-            deployments.lease_replay(&id, &self.worker, self.plan.lease).await?;
+            deployments
+                .lease_replay(&id, &self.worker, self.plan.lease)
+                .await?;
         } else {
             deployments
                 .start_replay(&id, &self.worker, self.plan.lease, &self.actor)
@@ -182,7 +201,11 @@ impl Improver {
         };
         self.settle(reserved, spent).await?;
         match compared {
-            Ok(finding) => deployments.finish_replay(&id, &self.worker, finding, &self.actor).await,
+            Ok(finding) => {
+                deployments
+                    .finish_replay(&id, &self.worker, finding, &self.actor)
+                    .await
+            }
             Err(error) => {
                 // What was asked is kept and not asked again; a worker that lost its lease gives nothing back.
                 if error.kind() != ErrorKind::Conflict && error.kind() != ErrorKind::IllegalTransition {
@@ -216,7 +239,9 @@ impl Improver {
         if entries.is_empty() {
             return Ok(None);
         }
-        let dataset = self.hold_out(PURPOSE, deployment.id.as_str(), number, entries).await?;
+        let dataset = self
+            .hold_out(PURPOSE, deployment.id.as_str(), number, entries)
+            .await?;
         Ok(Some(dataset))
     }
 
@@ -327,7 +352,11 @@ impl Improver {
             let Ok(record) = ReplayRecord::read(&document) else {
                 continue;
             };
-            let shared = record.traces.keys().filter(|trace| now.contains_key(*trace)).count();
+            let shared = record
+                .traces
+                .keys()
+                .filter(|trace| now.contains_key(*trace))
+                .count();
             let is_same = shared * REUSED >= now.len().max(1);
             if is_same || other.id == deployment.id {
                 uses += evidence.number;

@@ -97,7 +97,10 @@ impl Improver {
                 }
                 Ok(())
             }
-            Verdict::Cleared if may_act => self.end(watch, deployment, Step::Clear, "no harm was seen", pass).await,
+            Verdict::Cleared if may_act => {
+                self.end(watch, deployment, Step::Clear, "no harm was seen", pass)
+                    .await
+            }
             Verdict::NoData { .. } if may_act => {
                 let reason = "nothing was scored for too long";
                 self.end(watch, deployment, Step::FindNoData, reason, pass).await
@@ -157,7 +160,12 @@ impl Improver {
     /// The first watch of a deployment is held against what was live before it, on production's traffic. A later one is held
     /// against the version itself: after an owner's override against its scores until then, which the owner accepted; after a
     /// change of the evaluator against the first scores by the new one.
-    async fn begin(&self, watch: &mut Watch, deployment: &Deployment, evaluator: &EvaluatorRecord) -> Result<bool> {
+    async fn begin(
+        &self,
+        watch: &mut Watch,
+        deployment: &Deployment,
+        evaluator: &EvaluatorRecord,
+    ) -> Result<bool> {
         let metrics = self.metrics(evaluator)?;
         let needed = self.plan.monitor.min_reference;
         let before = match watch.epoch {
@@ -175,7 +183,9 @@ impl Improver {
             }
             Some(_) => {
                 let to = self.settled();
-                let found = self.incumbent(watch.version, &metrics, (Some(watch.since), to)).await?;
+                let found = self
+                    .incumbent(watch.version, &metrics, (Some(watch.since), to))
+                    .await?;
                 if !found.values().any(|incumbent| incumbent.count() >= needed) {
                     return Ok(false);
                 }
@@ -240,7 +250,9 @@ impl Improver {
             return Ok(BTreeMap::new());
         };
         let document = self.deployments().document(&evidence.report).await?;
-        let report = super::ReplayRecord::read(&document).ok().and_then(|record| record.report);
+        let report = super::ReplayRecord::read(&document)
+            .ok()
+            .and_then(|record| record.report);
         let metrics = report.map(|report| report.metrics).unwrap_or_default();
         Ok(metrics
             .into_iter()
@@ -251,7 +263,9 @@ impl Improver {
     /// Until when traces have their scores.
     fn settled(&self) -> Timestamp {
         let settle = TimeDelta::from_std(self.plan.settle).unwrap_or(TimeDelta::MAX);
-        self.now().checked_sub_signed(settle).unwrap_or(Timestamp::MIN_UTC)
+        self.now()
+            .checked_sub_signed(settle)
+            .unwrap_or(Timestamp::MIN_UTC)
     }
 
     /// Folds the scores that came since the last look.
@@ -270,7 +284,9 @@ impl Improver {
         // A clock that was set back has nothing new to look at.
         while watch.looked_to < to {
             let next = watch.looked_to.checked_add_signed(slice).unwrap_or(to).min(to);
-            let found = self.online(watch.version, &metrics, watch.looked_to, next).await?;
+            let found = self
+                .online(watch.version, &metrics, watch.looked_to, next)
+                .await?;
             if found.len() < FEW {
                 slice = slice.checked_add(&slice).unwrap_or(slice);
             }
@@ -290,7 +306,13 @@ impl Improver {
 
     /// What follows from an alarm: both versions are asked with the last inputs. Only where the one before does better is this
     /// one to blame; where that cannot be found out, a person decides.
-    async fn answer(&self, watch: Watch, deployment: Deployment, alarm: Alarm, pass: &mut Pass) -> Result<()> {
+    async fn answer(
+        &self,
+        watch: Watch,
+        deployment: Deployment,
+        alarm: Alarm,
+        pass: &mut Pass,
+    ) -> Result<()> {
         let predecessor = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
         let found = match predecessor {
             Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
@@ -304,10 +326,18 @@ impl Improver {
             None => None,
         };
         let (step, blame, reason, evidence) = match &found {
-            Some(found) if found.is_guilty() => {
-                (Step::Regress, Blame::Version, found.reason(), Some(Document::of(found)?))
-            }
-            Some(found) => (Step::FindDrift, Blame::World, found.reason(), Some(Document::of(found)?)),
+            Some(found) if found.is_guilty() => (
+                Step::Regress,
+                Blame::Version,
+                found.reason(),
+                Some(Document::of(found)?),
+            ),
+            Some(found) => (
+                Step::FindDrift,
+                Blame::World,
+                found.reason(),
+                Some(Document::of(found)?),
+            ),
             None => {
                 let reason = "it does worse than what was live before, and both cannot be compared on recorded inputs: a \
                               person is to decide";
@@ -349,7 +379,11 @@ impl Improver {
             return Ok(());
         };
         let reason = watch.end.unwrap_or_default();
-        match self.deployments().roll_back_by_itself(&deployment.id, &reason).await {
+        match self
+            .deployments()
+            .roll_back_by_itself(&deployment.id, &reason)
+            .await
+        {
             Ok(_) => {
                 pass.did(Done::RolledBack {
                     deployment: deployment.id,

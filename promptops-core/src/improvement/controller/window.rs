@@ -46,7 +46,11 @@ impl Improver {
     }
 
     /// The newest inputs that a version was asked with, the newest first.
-    pub(super) async fn recent_inputs(&self, version: VersionNumber, most: usize) -> Result<Vec<TraceRecord>> {
+    pub(super) async fn recent_inputs(
+        &self,
+        version: VersionNumber,
+        most: usize,
+    ) -> Result<Vec<TraceRecord>> {
         let filter = TraceFilter {
             version: Some(version),
             has_inputs: true,
@@ -206,6 +210,9 @@ impl Sums {
                 count: sum.total,
             },
         };
-        self.0.into_iter().map(|(metric, sum)| (metric, incumbent(sum))).collect()
+        self.0
+            .into_iter()
+            .map(|(metric, sum)| (metric, incumbent(sum)))
+            .collect()
     }
 }

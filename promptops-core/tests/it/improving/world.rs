@@ -20,7 +20,9 @@ use serde_json::{Map, Value, json};
 pub const PROMPT: &str = "support/triage";
 pub const ENVIRONMENT: &str = "production";
 /// What every version's text begins with.
-pub const BASE: &str = "Sort the ticket into a queue. Answer with the queue alone.";
+pub const BASE: &str = "You sort the tickets of a shop into queues. The queues are billing, accounts, shipping and other. Answer \
+                        with the name of the queue alone, without a greeting and without a word of explanation. Logins go to \
+                        accounts, parcels to shipping.";
 /// What makes the model sort refunds rightly.
 pub const REFUNDS: &str = "Refunds go to billing.";
 /// What makes the model get everything else wrong.
@@ -83,7 +85,11 @@ fn answer(text: &str, weather: &Weather) -> &'static str {
         return "other";
     }
     if is("refund") {
-        if text.contains(REFUNDS) { "billing" } else { "other" }
+        if text.contains(REFUNDS) {
+            "billing"
+        } else {
+            "other"
+        }
     } else if is("login") {
         "accounts"
     } else {
@@ -92,14 +98,45 @@ fn answer(text: &str, weather: &Weather) -> &'static str {
 }
 
 pub fn model(weather: Arc<Weather>) -> Arc<ScriptedLlm> {
-    Arc::new(ScriptedLlm::new(move |blueprint: &Blueprint| -> Result<Completion, LlmError> {
-        weather.asked.fetch_add(1, Ordering::Relaxed);
-        if weather.is_out.load(Ordering::Relaxed) {
-            return Err(LlmError::new(LlmErrorKind::Overloaded, "scripted", "come back later"));
-        }
+    Arc::new(ScriptedLlm::new(
+        move |blueprint: &Blueprint| -> Result<Completion, LlmError> {
+            weather.asked.fetch_add(1, Ordering::Relaxed);
+            if weather.is_out.load(Ordering::Relaxed) {
+                return Err(LlmError::new(
+                    LlmErrorKind::Overloaded,
+                    "scripted",
+                    "come back later",
+                ));
+            }
+            let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
+            Ok(ScriptedLlm::answer(answer(&text.join("\n"), &weather)))
+        },
+    ))
+}
+
+/// A model that proposes: by its task, of four the second helps.
+pub fn proposing() -> ScriptedLlm {
+    ScriptedLlm::new(|blueprint: &Blueprint| {
         let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
-        Ok(ScriptedLlm::answer(answer(&text.join("\n"), &weather)))
-    }))
+        let text = text.join("\n");
+        let edit = |old: &str, new: &str| {
+            json!({
+                "rationale": "Refunds are sorted into the wrong queue, since nothing says where they go.",
+                "edits": [{ "message": 0, "old": old, "new": new, "reason": "says it" }],
+            })
+        };
+        let reply = if text.contains("Add one short general rule") {
+            edit("parcels to shipping.", &format!("parcels to shipping. {REFUNDS}")).to_string()
+        } else if text.contains("Find the one instruction") {
+            edit("without a word of explanation", "without any explanation").to_string()
+        } else if text.contains("Make it up") {
+            edit("{{ ticket }}", "").to_string()
+        } else {
+            "I would make it shorter.".to_owned()
+        };
+        Ok(ScriptedLlm::answer(reply))
+    })
+    .with_model("proposer")
 }
 
 pub struct World {
@@ -143,7 +180,11 @@ impl World {
     /// A version whose text says this beside the base.
     pub async fn save(&self, rule: &str) -> Version {
         let text = format!("{BASE} {rule}\n[{{{{ kind }}}}] {{{{ ticket }}}}");
-        self.acme.prompts().save(PROMPT, Draft::text(text).by("ana")).await.unwrap()
+        self.acme
+            .prompts()
+            .save(PROMPT, Draft::text(text).by("ana"))
+            .await
+            .unwrap()
     }
 
     /// So many tickets come in, three minutes apart: of five two are refunds, two logins, one is a parcel.
@@ -152,12 +193,20 @@ impl World {
             let n = self.tickets.fetch_add(1, Ordering::Relaxed);
             let kind = ["refund", "login", "refund", "parcel", "login"][(n % 5) as usize];
             let inputs = json!({ "kind": kind, "ticket": words(n) });
-            let resolved = self.acme.resolve(&format!("{PROMPT}@{ENVIRONMENT}")).await.unwrap();
+            let resolved = self
+                .acme
+                .resolve(&format!("{PROMPT}@{ENVIRONMENT}"))
+                .await
+                .unwrap();
             let rendered = resolved.render(&inputs).unwrap();
             let text: Vec<String> = rendered.messages().iter().map(ToString::to_string).collect();
             let said = answer(&text.join("\n"), &self.weather);
             let right = right_queue(inputs.as_object().unwrap()) == said;
-            let reason = if right { "right" } else { "refund ticket sorted into the wrong queue" };
+            let reason = if right {
+                "right"
+            } else {
+                "refund ticket sorted into the wrong queue"
+            };
             let trace = Trace::of(rendered.stamp())
                 .inputs(&inputs)
                 .output(said)
@@ -195,7 +244,10 @@ impl World {
     }
 
     pub fn improver_by(&self, plan: ImprovementPlan) -> Improver {
-        self.acme.improvements().improver(PROMPT, ENVIRONMENT, plan).unwrap()
+        self.acme
+            .improvements()
+            .improver(PROMPT, ENVIRONMENT, plan)
+            .unwrap()
     }
 
     /// A pass in which nothing went wrong.
@@ -236,5 +288,10 @@ fn words(n: u64) -> String {
         }
     };
     let scattered = n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    format!("{} {} {}", letters(scattered >> 40), letters(scattered & 0xFF_FFFF), letters(n))
+    format!(
+        "{} {} {}",
+        letters(scattered >> 40),
+        letters(scattered & 0xFF_FFFF),
+        letters(n)
+    )
 }

@@ -1,0 +1,516 @@
+//! Looking for a better text: a proposer is asked, its candidates are kept as drafts, and the best of them on traces that it
+//! was not shown is proposed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+
+use super::arms::Arm;
+use super::dimensions::Dimensions;
+use super::held_out::Parts;
+use super::improver::{Improver, Live};
+use super::pass::{Done, Pass};
+use crate::base::error::{ErrorKind, Result};
+use crate::base::{AttemptId, CommandKey, ContentHash, PageRequest, TraceId, VersionNumber};
+use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
+use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
+use crate::improvement::cluster::{ClusterStatus, Label, cluster};
+use crate::improvement::proposer::{Brief, Budget, ClusterSummary, Ledger, Proposed, Proposer, Spent};
+use crate::improvement::record::{ImprovementRecord, KnownCluster, RecordKind};
+use crate::improvement::spending::Spending;
+use crate::improvement::store::{ImprovementCommit, RecordFilter};
+use crate::improvement::triage::{Failure, Triaged, triage};
+use crate::observation::TraceRecord;
+use crate::prompt::{Draft, Prompts, Version, VersionFilter};
+
+/// What datasets of selections are named after.
+const PURPOSE: &str = "select";
+/// Longest rationale of a deployment in bytes.
+const MAX_RATIONALE: usize = 4_000;
+
+impl Improver {
+    /// Goes on with an attempt, or begins one for the cluster that most calls fail by.
+    pub(super) async fn attempt(&self, live: Live, traces: &[TraceRecord], pass: &mut Pass) -> Result<()> {
+        let Some(proposer) = self.plan.proposer.as_deref() else {
+            return Ok(());
+        };
+        let attempts = self.attempts().await?;
+        let open = attempts
+            .iter()
+            .find(|attempt| attempt.stage != AttemptStage::Ended);
+        let mut attempt = match open {
+            Some(open) => open.clone(),
+            None => match self.begin_attempt(live, traces, &attempts).await? {
+                Some(attempt) => attempt,
+                None => return Ok(()),
+            },
+        };
+        if attempt.base.revision != live.revision {
+            return self
+                .end_attempt(attempt, nothing("something else went live meanwhile"), pass)
+                .await;
+        }
+        let Some(known) = self.known_cluster(&attempt).await? else {
+            return self
+                .end_attempt(attempt, nothing("its cluster is gone"), pass)
+                .await;
+        };
+        let parts = self.parts(traces.to_vec())?;
+        let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
+        if attempt.stage == AttemptStage::Proposing {
+            attempt = self.ask_proposer(proposer, attempt, &known, &parts, live).await?;
+            if !self.is_on().await? {
+                return Ok(());
+            }
+        }
+        if attempt.drafts().next().is_none() {
+            let reason = attempt.refusals();
+            return self.end_attempt(attempt, nothing(&reason), pass).await;
+        }
+        self.select(&mut attempt, &known, &parts, &members).await?;
+        let outcome = self.propose_best(&attempt).await?;
+        self.end_attempt(attempt, outcome, pass).await
+    }
+
+    /// The slot's attempts, the newest first.
+    async fn attempts(&self) -> Result<Vec<Attempt>> {
+        let filter = RecordFilter {
+            prompt: Some(self.prompt.clone()),
+            environment: Some(self.environment.clone()),
+            ..RecordFilter::all(RecordKind::Attempt)
+        };
+        let records = self
+            .with
+            .all_records(&self.tenant, &filter, &PageRequest::default())
+            .await?;
+        let attempts = records.into_iter().filter_map(|record| match record {
+            ImprovementRecord::Attempt(attempt) => Some(*attempt),
+            _ => None,
+        });
+        Ok(attempts.collect())
+    }
+
+    async fn known_cluster(&self, attempt: &Attempt) -> Result<Option<KnownCluster>> {
+        let store = &self.with.store;
+        let found = store
+            .improvement_record(&self.tenant, RecordKind::Cluster, attempt.cluster.as_str())
+            .await?;
+        Ok(match found {
+            Some(ImprovementRecord::Cluster(known)) => Some(*known),
+            _ => None,
+        })
+    }
+
+    async fn begin_attempt(
+        &self,
+        live: Live,
+        traces: &[TraceRecord],
+        attempts: &[Attempt],
+    ) -> Result<Option<Attempt>> {
+        if self.is_slot_taken().await? {
+            return Ok(None);
+        }
+        let failing: BTreeSet<TraceId> = self
+            .failures(live, traces)
+            .into_iter()
+            .map(|failure| failure.trace)
+            .collect();
+        let known = self.known_clusters().await?;
+        let size = |known: &KnownCluster| {
+            let members = known.members.iter().map(|member| member.trace);
+            members.filter(|trace| failing.contains(trace)).count()
+        };
+        let worth = known
+            .iter()
+            .filter(|known| known.record.status != ClusterStatus::Resolved)
+            .filter(|known| size(known) > 0 && self.may_try(known, attempts));
+        let Some(known) = worth.max_by_key(|known| (size(known), std::cmp::Reverse(&known.record.id))) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let version = self.version(live.version).await?;
+        let closure = self
+            .with
+            .deploying
+            .governance
+            .compiler
+            .closure(&self.tenant, &*version)
+            .await?;
+        let attempt = Attempt {
+            id: AttemptId::new(self.with.deploying.ids.id(now))?,
+            prompt: self.prompt.clone(),
+            environment: self.environment.clone(),
+            cluster: known.record.id.clone(),
+            cluster_total: known.record.total,
+            base: Base {
+                revision: live.revision,
+                live: Some(LiveVersion {
+                    version: live.version,
+                    closure_hash: closure.hash,
+                }),
+            },
+            stage: AttemptStage::Proposing,
+            candidates: Vec::new(),
+            outcome: None,
+            spent: Spending::NONE,
+            begun_at: now,
+            ended_at: None,
+            revision: 0,
+        };
+        Ok(Some(self.keep_attempt(attempt).await?))
+    }
+
+    /// Whether as many candidates are on their way as may be, or what is live waits to be rolled back.
+    async fn is_slot_taken(&self) -> Result<bool> {
+        let on_their_way = self.before_ship().await?.into_iter().filter(|deployment| {
+            matches!(
+                deployment.state,
+                State::Proposed | State::AbRunning | State::AbPassed
+            )
+        });
+        if on_their_way.count() >= self.plan.attempts.in_flight {
+            return Ok(true);
+        }
+        let regressed = DeploymentFilter {
+            prompt: Some(self.prompt.clone()),
+            environment: Some(self.environment.clone()),
+            state: Some(State::Regressed),
+            has_slot: Some(true),
+            ..DeploymentFilter::default()
+        };
+        let found = self
+            .deployments()
+            .list(&regressed, &PageRequest::first(1))
+            .await?;
+        Ok(!found.items.is_empty())
+    }
+
+    /// Whether an attempt at a cluster is due.
+    fn may_try(&self, known: &KnownCluster, attempts: &[Attempt]) -> bool {
+        let limits = &self.plan.attempts;
+        // Those before it was reopened were about something that was mended once.
+        let reopened = (known.record.reopened > 0).then_some(known.record.status_at);
+        let mut of = attempts
+            .iter()
+            .filter(|attempt| attempt.cluster == known.record.id)
+            .filter(|attempt| reopened.is_none_or(|reopened| attempt.begun_at >= reopened));
+        let pause = TimeDelta::from_std(limits.pause).unwrap_or(TimeDelta::MAX);
+        let is_rested = |last: &Attempt| self.now().signed_duration_since(last.begun_at) >= pause;
+        of.clone().count() < limits.per_cluster as usize && of.next().is_none_or(is_rested)
+    }
+
+    async fn ask_proposer(
+        &self,
+        proposer: &dyn Proposer,
+        mut attempt: Attempt,
+        known: &KnownCluster,
+        parts: &Parts,
+        live: Live,
+    ) -> Result<Attempt> {
+        let version = self.version(live.version).await?;
+        let closure = self
+            .with
+            .deploying
+            .governance
+            .compiler
+            .closure(&self.tenant, &*version)
+            .await?;
+        let shown: Vec<&TraceRecord> = parts.traces(&parts.partitioned.propose).collect();
+        let failures = self.failures_of(known, &shown);
+        if failures.is_empty() {
+            attempt.candidates.push(AttemptCandidate::refused(
+                "none of the cluster's members is among the traces that a proposer may see; a later look may have more",
+            ));
+            return self.keep_attempt(attempt).await;
+        }
+        let members: BTreeSet<TraceId> = failures.iter().map(|failure| failure.trace).collect();
+        let is_healthy = |trace: &&&TraceRecord| matches!(triage(trace, &self.plan.triage), Triaged::Healthy);
+        let brief = Brief::new(&self.prompt, &version.content, self.summary(known, &failures))?
+            .failing(shown.iter().filter(|trace| members.contains(&trace.id)).copied())
+            .passing(shown.iter().filter(is_healthy).copied())
+            .known(self.known_texts().await?)
+            .snippets(&closure.snippets)
+            .guards(self.plan.guards.clone())
+            .seed(self.plan.gate.seed);
+        let (budget, amount) = self.proposer_budget().await?;
+        let reserved = self.reserve("asking a proposer", amount).await?;
+        let mut ledger = Ledger::new(budget);
+        let asked = self.keeping(None, proposer.propose(&brief, &mut ledger)).await;
+        let spent = spending(ledger.spent());
+        self.settle(reserved, spent).await?;
+        attempt.spent = attempt.spent.plus(spent);
+        attempt.candidates = self.keep_drafts(asked?, &version).await?;
+        attempt.stage = AttemptStage::Selecting;
+        self.keep_attempt(attempt).await
+    }
+
+    /// The cluster's members among the traces that a proposer may see.
+    fn failures_of(&self, known: &KnownCluster, shown: &[&TraceRecord]) -> Vec<Failure> {
+        let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
+        shown
+            .iter()
+            .filter(|trace| members.contains(&trace.id))
+            .filter_map(|trace| match triage(trace, &self.plan.triage) {
+                Triaged::Behaviour(failure) => Some(*failure),
+                Triaged::Healthy | Triaged::Infrastructure(_) => None,
+            })
+            .collect()
+    }
+
+    /// What is wrong, told by what a proposer may see alone: the cluster's own name may quote a trace that decides.
+    fn summary(&self, known: &KnownCluster, failures: &[Failure]) -> ClusterSummary {
+        let found = cluster(failures, &self.plan.clusters);
+        let label = match found.clusters.first() {
+            Some(found) => Label::built_in(found).text().to_owned(),
+            None => known.record.class.in_words().to_owned(),
+        };
+        ClusterSummary {
+            label,
+            size: failures.len() as u64,
+            ..ClusterSummary::from(&known.record)
+        }
+    }
+
+    /// The identities of the prompt's newest texts.
+    async fn known_texts(&self) -> Result<Vec<ContentHash>> {
+        let page = PageRequest::first(PageRequest::MAX_LIMIT);
+        let versions = self
+            .prompts()
+            .versions(&self.prompt, &VersionFilter::default(), &page)
+            .await?;
+        Ok(versions.items.into_iter().map(|version| version.hash).collect())
+    }
+
+    fn prompts(&self) -> Prompts {
+        Prompts::new(self.with.authoring.clone(), self.tenant.clone())
+    }
+
+    /// What a proposer may spend: what is left of the day, and no more calls than the plan says.
+    async fn proposer_budget(&self) -> Result<(Budget, Spending)> {
+        let left = self.budget_left().await?;
+        let calls = left
+            .calls
+            .unwrap_or(u64::MAX)
+            .min(self.plan.attempts.proposer_calls);
+        let amount = Spending {
+            // None is left: asking for one is what says so.
+            calls: calls.max(1),
+            tokens: left.tokens.unwrap_or(0),
+            cost: left.cost.unwrap_or_default(),
+        };
+        let budget = Budget {
+            max_calls: calls,
+            max_tokens: left.tokens,
+            max_cost: left.cost,
+        };
+        Ok((budget, amount))
+    }
+
+    /// Keeps what was proposed as drafts, which nobody sees who does not ask for them.
+    async fn keep_drafts(&self, proposed: Proposed, live: &Version) -> Result<Vec<AttemptCandidate>> {
+        let mut candidates = Vec::new();
+        for proposal in proposed.proposals {
+            let mut candidate = AttemptCandidate {
+                strategy: proposal.strategy.as_str().to_owned(),
+                rationale: proposal.rationale.clone(),
+                edits: Some(proposal.edits),
+                ..AttemptCandidate::default()
+            };
+            let draft = Draft::new(proposal.content)
+                .by(self.actor.clone())
+                .parent(live.number)
+                .message(format!("proposed for failures of {live}: {}", candidate.strategy));
+            match self.prompts().save(&self.prompt, draft).await {
+                Ok(version) => candidate.version = Some(version.number),
+                // What an author would be told is what a candidate is refused for.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Template | ErrorKind::Invalid | ErrorKind::NotFound
+                    ) =>
+                {
+                    candidate.refused = Some(error.message().to_owned());
+                }
+                Err(error) => return Err(error),
+            }
+            candidates.push(candidate);
+        }
+        for refused in proposed.refused {
+            candidates.push(AttemptCandidate {
+                strategy: refused.strategy.as_str().to_owned(),
+                refused: Some(refused.refusal.to_string()),
+                ..AttemptCandidate::default()
+            });
+        }
+        Ok(candidates)
+    }
+
+    /// Scores the drafts on the part that selects, where there is more than one.
+    async fn select(
+        &self,
+        attempt: &mut Attempt,
+        known: &KnownCluster,
+        parts: &Parts,
+        members: &BTreeSet<TraceId>,
+    ) -> Result<()> {
+        let numbers: Vec<VersionNumber> = attempt.drafts().collect();
+        if numbers.len() < 2
+            || attempt
+                .candidates
+                .iter()
+                .any(|candidate| candidate.score.is_some())
+        {
+            return Ok(());
+        }
+        let id = attempt.id.to_string();
+        let dataset = match self.held_out(PURPOSE, &id, 1).await? {
+            Some(dataset) => dataset,
+            None => {
+                let most = self.plan.sizes.select;
+                let entries = parts.entries(self, &parts.partitioned.select, members, (most, most));
+                if entries.is_empty() {
+                    return Ok(());
+                }
+                self.hold_out(PURPOSE, &id, 1, entries).await?
+            }
+        };
+        let calls = Spending::calls(self.calls(&dataset, numbers.len() as u64));
+        let reserved = match self.reserve("choosing a candidate", calls).await {
+            Ok(reserved) => reserved,
+            // The first is as good a guess as any: whoever proposed put it there.
+            Err(error) if error.kind() == ErrorKind::Refused => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let began = self.now();
+        let mut versions = Vec::with_capacity(numbers.len());
+        for number in &numbers {
+            versions.push(self.version(*number).await?);
+        }
+        let asked: Vec<&Version> = versions.iter().map(|version| version.as_ref()).collect();
+        let arms = self.keeping(None, self.ask(&asked, &dataset)).await;
+        self.settle(reserved, self.spent_on(&dataset, began).await?)
+            .await?;
+        let arms = arms?;
+        let Some(first) = arms.first() else {
+            return Ok(());
+        };
+        let dimensions = Dimensions::of(&first.run.evaluator)?;
+        let failed = Some(known.record.dimension.as_str());
+        let target = dimensions.target(self.plan.target.as_ref(), failed)?;
+        let arms: BTreeMap<VersionNumber, Arm> = numbers.into_iter().zip(arms).collect();
+        for candidate in &mut attempt.candidates {
+            let Some(arm) = candidate.version.and_then(|number| arms.get(&number)) else {
+                continue;
+            };
+            candidate.run = Some(arm.run.id.clone());
+            candidate.score = arm.mean(&dimensions, target);
+        }
+        *attempt = self.keep_attempt(attempt.clone()).await?;
+        Ok(())
+    }
+
+    /// Proposes the best draft that is not known to be bad.
+    async fn propose_best(&self, attempt: &Attempt) -> Result<AttemptOutcome> {
+        let mut refused = Vec::new();
+        for candidate in attempt.ranked() {
+            let Some(number) = candidate.version else {
+                continue;
+            };
+            match self.propose(attempt, candidate, number).await {
+                Ok(deployment) => {
+                    return Ok(AttemptOutcome::Deployed {
+                        deployment: deployment.id,
+                    });
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    refused.push(error.message().to_owned())
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(nothing(&refused.join("; ")))
+    }
+
+    async fn propose(
+        &self,
+        attempt: &Attempt,
+        candidate: &AttemptCandidate,
+        number: VersionNumber,
+    ) -> Result<Deployment> {
+        let version = self.version(number).await?;
+        // Sent again after a crash, it returns what it made.
+        let key = CommandKey::new(format!("attempt-{}-{number}", attempt.id))?;
+        self.deployments()
+            .propose(&version, self.environment.as_str(), &self.actor)
+            .origin(Origin::Cluster {
+                cluster: attempt.cluster.to_string(),
+                strategy: candidate.strategy.clone(),
+            })
+            .rationale(printable(&candidate.rationale))
+            .proposal(Document::of(attempt)?)
+            .key(&key)
+            .await
+    }
+
+    async fn end_attempt(
+        &self,
+        mut attempt: Attempt,
+        outcome: AttemptOutcome,
+        pass: &mut Pass,
+    ) -> Result<()> {
+        let (deployment, reason) = match &outcome {
+            AttemptOutcome::Deployed { deployment } => {
+                let best = attempt.ranked().into_iter().next();
+                let rationale = best.map(|candidate| candidate.rationale.clone());
+                (Some(deployment.clone()), rationale.unwrap_or_default())
+            }
+            AttemptOutcome::Nothing { reason } => (None, reason.clone()),
+        };
+        attempt.stage = AttemptStage::Ended;
+        attempt.outcome = Some(outcome);
+        attempt.ended_at = Some(self.now());
+        let attempt = self.keep_attempt(attempt).await?;
+        pass.did(Done::Attempted {
+            attempt: attempt.id,
+            cluster: attempt.cluster,
+            deployment,
+            reason,
+        });
+        Ok(())
+    }
+
+    async fn keep_attempt(&self, mut attempt: Attempt) -> Result<Attempt> {
+        attempt.revision += 1;
+        self.with
+            .commit(ImprovementCommit {
+                tenant: self.tenant.clone(),
+                records: vec![ImprovementRecord::Attempt(Box::new(attempt.clone()))],
+                changes: Vec::new(),
+                audits: Vec::new(),
+            })
+            .await?;
+        Ok(attempt)
+    }
+}
+
+fn nothing(reason: &str) -> AttemptOutcome {
+    AttemptOutcome::Nothing {
+        reason: reason.to_owned(),
+    }
+}
+
+fn spending(spent: Spent) -> Spending {
+    Spending {
+        calls: spent.calls,
+        tokens: spent.tokens_at_most(),
+        cost: spent.cost_at_most(),
+    }
+}
+
+/// What a deployment can keep of a rationale: it is a model's, and may hold anything.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
+    let mut text: String = text.chars().map(plain).collect();
+    text.truncate(text.floor_char_boundary(MAX_RATIONALE));
+    text
+}
