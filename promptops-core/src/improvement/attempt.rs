@@ -11,13 +11,16 @@ use crate::base::{
     text_enum,
 };
 use crate::deployment::Base;
+use crate::prompt::Content;
 
 text_enum! {
     /// Where an attempt is.
     AttemptStage, "stage of an attempt", {
         /// A proposer is asked for candidates.
         Proposing = "proposing",
-        /// Candidates are kept as drafts, and the best of them is looked for.
+        /// Candidates are there, and are being kept as drafts.
+        Drafting = "drafting",
+        /// Drafts are there, and the best of them is looked for.
         Selecting = "selecting",
         /// It came to its end.
         Ended = "ended",
@@ -71,6 +74,9 @@ pub struct AttemptCandidate {
     /// What makes it of the live text.
     #[serde(default)]
     pub edits: Option<Edits>,
+    /// What the prompt would say, until it is kept as a draft.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
     /// The draft; `None` for one that was refused.
     #[serde(default)]
     pub version: Option<VersionNumber>,

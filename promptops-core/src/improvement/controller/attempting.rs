@@ -63,6 +63,9 @@ impl Improver {
                 return Ok(());
             }
         }
+        if attempt.stage == AttemptStage::Drafting {
+            attempt = self.keep_drafts(attempt, live).await?;
+        }
         if attempt.drafts().next().is_none() {
             let reason = attempt.refusals();
             return self.end_attempt(attempt, nothing(&reason), pass).await;
@@ -239,8 +242,9 @@ impl Improver {
         let spent = spending(ledger.spent());
         self.settle(reserved, spent).await?;
         attempt.spent = attempt.spent.plus(spent);
-        attempt.candidates = self.keep_drafts(asked?, &version).await?;
-        attempt.stage = AttemptStage::Selecting;
+        // Before anything is made of it: what was paid for is not asked again.
+        attempt.candidates = candidates(asked?);
+        attempt.stage = AttemptStage::Drafting;
         self.keep_attempt(attempt).await
     }
 
@@ -306,20 +310,20 @@ impl Improver {
         Ok((budget, amount))
     }
 
-    /// Keeps what was proposed as drafts, which nobody sees who does not ask for them.
-    async fn keep_drafts(&self, proposed: Proposed, live: &Version) -> Result<Vec<AttemptCandidate>> {
-        let mut candidates = Vec::new();
-        for proposal in proposed.proposals {
-            let mut candidate = AttemptCandidate {
-                strategy: proposal.strategy.as_str().to_owned(),
-                rationale: proposal.rationale.clone(),
-                edits: Some(proposal.edits),
-                ..AttemptCandidate::default()
+    /// Keeps what was proposed as drafts, which nobody sees who does not ask for them. A content that is kept already is the
+    /// draft that it was.
+    async fn keep_drafts(&self, mut attempt: Attempt, live: Live) -> Result<Attempt> {
+        for candidate in &mut attempt.candidates {
+            let Some(content) = candidate.content.take() else {
+                continue;
             };
-            let draft = Draft::new(proposal.content)
+            let draft = Draft::new(content)
                 .by(self.actor.clone())
-                .parent(live.number)
-                .message(format!("proposed for failures of {live}: {}", candidate.strategy));
+                .parent(live.version)
+                .message(format!(
+                    "proposed for failures of {}: {}",
+                    live.version, candidate.strategy
+                ));
             match self.prompts().save(&self.prompt, draft).await {
                 Ok(version) => candidate.version = Some(version.number),
                 // What an author would be told is what a candidate is refused for.
@@ -333,16 +337,9 @@ impl Improver {
                 }
                 Err(error) => return Err(error),
             }
-            candidates.push(candidate);
         }
-        for refused in proposed.refused {
-            candidates.push(AttemptCandidate {
-                strategy: refused.strategy.as_str().to_owned(),
-                refused: Some(refused.refusal.to_string()),
-                ..AttemptCandidate::default()
-            });
-        }
-        Ok(candidates)
+        attempt.stage = AttemptStage::Selecting;
+        self.keep_attempt(attempt).await
     }
 
     /// Scores the drafts on the part that selects, where there is more than one.
@@ -491,6 +488,23 @@ impl Improver {
             .await?;
         Ok(attempt)
     }
+}
+
+/// What came of asking, as it is kept.
+fn candidates(proposed: Proposed) -> Vec<AttemptCandidate> {
+    let usable = proposed.proposals.into_iter().map(|proposal| AttemptCandidate {
+        strategy: proposal.strategy.as_str().to_owned(),
+        rationale: proposal.rationale,
+        edits: Some(proposal.edits),
+        content: Some(proposal.content),
+        ..AttemptCandidate::default()
+    });
+    let refused = proposed.refused.into_iter().map(|refused| AttemptCandidate {
+        strategy: refused.strategy.as_str().to_owned(),
+        refused: Some(refused.refusal.to_string()),
+        ..AttemptCandidate::default()
+    });
+    usable.chain(refused).collect()
 }
 
 fn nothing(reason: &str) -> AttemptOutcome {

@@ -1,7 +1,6 @@
 //! One worker at a time.
 
 use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -56,7 +55,8 @@ impl Improver {
         replay: Option<&DeploymentId>,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let mut work = pin!(work);
+        // On the heap: what a pass does is much, and a thread's stack is the host's.
+        let mut work = Box::pin(work);
         let third = self.plan.lease / 3;
         loop {
             tokio::select! {

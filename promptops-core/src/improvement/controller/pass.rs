@@ -182,7 +182,7 @@ impl Improver {
                 until: holder.until,
             }));
         }
-        let done = self.keeping(None, self.pass()).await;
+        let done = self.keeping(None, Box::pin(self.pass())).await;
         // Who comes next need not wait for the lease to end.
         let returned = self.return_slot().await;
         let mut pass = done?;
@@ -195,12 +195,12 @@ impl Improver {
         if let Some(stopped) = control.stopped {
             let mut pass = Pass::new(PassState::Stopped(stopped));
             let live = self.live().await?;
-            let watched = self.watch(live, false, &mut pass).await;
+            let watched = Box::pin(self.watch(live, false, &mut pass)).await;
             pass.note("watch", watched);
             return Ok(pass);
         }
         let mut pass = Pass::new(PassState::Worked);
-        match self.deployments().reconcile().await {
+        match Box::pin(self.deployments().reconcile()).await {
             Ok(changed) => changed.into_iter().for_each(|deployment| {
                 pass.did(Done::Reconciled {
                     deployment: deployment.id,
@@ -210,13 +210,13 @@ impl Improver {
             Err(error) => pass.problem("reconcile", error),
         }
         let watched = match self.live().await {
-            Ok(live) => self.watch(live, true, &mut pass).await,
+            Ok(live) => Box::pin(self.watch(live, true, &mut pass)).await,
             Err(error) => Err(error),
         };
         pass.note("watch", watched);
         // After the watch: it may have rolled back.
         let improved = match self.live().await {
-            Ok(Some(live)) => self.improve(live, &mut pass).await,
+            Ok(Some(live)) => Box::pin(self.improve(live, &mut pass)).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -226,16 +226,16 @@ impl Improver {
 
     async fn improve(&self, live: Live, pass: &mut Pass) -> Result<()> {
         let traces = self.recent().await?;
-        let replayed = self.replay_candidates(live, &traces, pass).await;
+        let replayed = Box::pin(self.replay_candidates(live, &traces, pass)).await;
         pass.note("replay", replayed);
-        let shipped = self.ship_by_itself(pass).await;
+        let shipped = Box::pin(self.ship_by_itself(pass)).await;
         pass.note("ship", shipped);
         if !self.is_on().await? {
             return Ok(());
         }
-        let clustered = self.look_at_failures(live, &traces, pass).await;
+        let clustered = Box::pin(self.look_at_failures(live, &traces, pass)).await;
         pass.note("clusters", clustered);
-        let attempted = self.attempt(live, &traces, pass).await;
+        let attempted = Box::pin(self.attempt(live, &traces, pass)).await;
         pass.note("propose", attempted);
         Ok(())
     }

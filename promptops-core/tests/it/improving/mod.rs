@@ -1,4 +1,6 @@
 //! The improvement loop from end to end.
 
+mod crashes;
 mod story;
+mod troubles;
 mod world;
