@@ -17,6 +17,9 @@ GRANT SELECT, INSERT, UPDATE (rating, success, has_correction, record), DELETE O
 GRANT SELECT, INSERT, UPDATE (status, revision, record) ON promptops.experiment TO {role};
 GRANT SELECT, INSERT, UPDATE (state, has_slot, revision, record) ON promptops.deployment TO {role};
 GRANT SELECT, INSERT, UPDATE (revision, record) ON promptops.slot TO {role};
+GRANT SELECT, INSERT, UPDATE (prompt, environment, status, revision, record) ON promptops.improvement TO {role};
+GRANT SELECT, INSERT, UPDATE (worker, until), DELETE ON promptops.slot_lease TO {role};
+GRANT SELECT, INSERT, UPDATE (calls, tokens, nano_usd) ON promptops.spending TO {role};
 GRANT SELECT, INSERT, UPDATE (contaminated) ON promptops.outcome TO {role};
 GRANT SELECT, INSERT, UPDATE (count) ON promptops.tally TO {role};
 GRANT USAGE ON SEQUENCE promptops.entry_list TO {role};

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::backend::PgBackend;
-use crate::connection::Transaction;
+use crate::connection::{Query, Transaction};
 use crate::error;
 use crate::tenancy::Tenant;
 
@@ -50,6 +50,24 @@ pub(crate) async fn append(
     })
     .await?;
     Ok(())
+}
+
+/// Entries in columns, as functions take them that commit many.
+pub(crate) fn bind_all(query: Query, entries: &[AuditEntry]) -> Query {
+    let of = || entries.iter();
+    let (before, after): (Vec<_>, Vec<_>) = of()
+        .map(AuditEntry::sealing_bytes)
+        .map(|sealing| (sealing.before, sealing.after))
+        .unzip();
+    query
+        .bind(of().map(|entry| entry.at.timestamp_micros()).collect::<Vec<_>>())
+        .bind(of().map(|entry| entry.actor.id.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|entry| entry.actor.role.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|entry| entry.action.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|entry| entry.subject.as_str()).collect::<Vec<_>>())
+        .bind(of().map(|entry| entry.detail.as_str()).collect::<Vec<_>>())
+        .bind(before)
+        .bind(after)
 }
 
 fn head(row: &PgRow) -> error::Result<AuditHead> {

@@ -20,10 +20,11 @@
 //! |---|---|
 //! | `backend.rs`, `connection.rs`, `options.rs` | the handle, a connection with its limits, settings |
 //! | `schema.rs` | migrations, up and down, and what a role is granted |
-//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `experiment.rs`, `deployment.rs`, `metrics.rs`, `trace.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
+//! | `tenancy.rs`, `prompt.rs`, `lookup.rs`, `completion.rs`, `environment.rs`, `experiment.rs`, `deployment.rs`, `improvement.rs`, `metrics.rs`, `trace.rs`, `dataset.rs`, `evaluation.rs`, `audit.rs` | the stores, by core's rooms |
 //! | `evaluation/` | evidence, runs, the work on them, results |
 //! | `experiment/` | beginning and changing experiments, outcomes and what is counted of them |
 //! | `deployment/commit.rs` | what happens to deployments, in one statement |
+//! | `improvement/` | what the loop remembers, who works on which slot, what was spent |
 //! | `metrics/`, `trace/` | counts by dimensions and time; recording and looking for traces |
 //! | `prompt/rows.rs`, `environment/rows.rs` | rows, and what they are in core |
 //! | `feed.rs` | following the change log |
@@ -66,6 +67,7 @@ mod error;
 mod evaluation;
 mod experiment;
 mod feed;
+mod improvement;
 mod lookup;
 mod metrics;
 mod options;

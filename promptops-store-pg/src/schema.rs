@@ -23,13 +23,14 @@ macro_rules! migration {
 }
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     migration!("0001_tables"),
     migration!("0002_operations"),
     migration!("0003_row_security"),
     migration!("0004_evaluation"),
     migration!("0005_live_traffic"),
     migration!("0006_deployments"),
+    migration!("0007_improvement"),
 ];
 
 /// The version that this release works with.

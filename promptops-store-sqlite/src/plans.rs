@@ -3,8 +3,8 @@
 use rusqlite::Connection;
 
 use crate::{
-    audit, completion, dataset, deployment, environment, evaluation, experiment, feed, lookup, metrics,
-    options, prompt, schema, tenancy, trace,
+    audit, completion, dataset, deployment, environment, evaluation, experiment, feed, improvement, lookup,
+    metrics, options, prompt, schema, tenancy, trace,
 };
 
 fn plan(connection: &Connection, sql: &str) -> String {
@@ -32,6 +32,9 @@ fn every_statement_goes_by_an_index() {
         ("experiment", experiment::STATEMENTS),
         ("experiment::outcome", experiment::outcome::STATEMENTS),
         ("feed", feed::STATEMENTS),
+        ("improvement::lease", improvement::lease::STATEMENTS),
+        ("improvement::record", improvement::record::STATEMENTS),
+        ("improvement::spending", improvement::spending::STATEMENTS),
         ("lookup", lookup::STATEMENTS),
         ("metrics", metrics::STATEMENTS),
         ("metrics::counts", metrics::counts::STATEMENTS),
@@ -93,4 +96,21 @@ fn pages_of_deployments_begin_at_their_cursor() {
         count += 1;
     }
     assert_eq!(count, 6);
+}
+
+#[test]
+fn pages_of_records_of_improvement_begin_at_their_cursor() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = options::SqliteOptions::default();
+    let connection = schema::open_writer(&dir.path().join("plans.db"), &options).unwrap();
+    for (name, seeks) in [
+        ("LIST", "(tenant=? AND kind=? AND name<?)"),
+        ("LIST_OF_PROMPT", "(tenant=? AND kind=? AND prompt=? AND name<?)"),
+        ("LIST_IN_STATUS", "(tenant=? AND kind=? AND status=? AND name<?)"),
+    ] {
+        let mut statements = improvement::record::STATEMENTS.iter();
+        let (_, sql) = statements.find(|(of, _)| *of == name).unwrap();
+        let plan = plan(&connection, sql);
+        assert!(plan.contains(seeks), "{name}: {plan}");
+    }
 }

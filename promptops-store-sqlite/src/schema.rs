@@ -10,12 +10,13 @@ use crate::error::{Failure, Result};
 use crate::options::SqliteOptions;
 
 /// All migrations in order; the first makes schema 1. Each is applied in one transaction.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_change_log.sql"),
     include_str!("../migrations/0003_evaluation.sql"),
     include_str!("../migrations/0004_live_traffic.sql"),
     include_str!("../migrations/0005_deployments.sql"),
+    include_str!("../migrations/0006_improvement.sql"),
 ];
 
 /// More than there are statements in this crate, so that none is ever prepared twice on one connection.

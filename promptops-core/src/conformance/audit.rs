@@ -43,6 +43,8 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
             (Rollback, "voice@production"),
             (ChangeDeployment, "dep-1"),
             (ProposeDeployment, "dep-2"),
+            (ChangeCluster, "cluster-1"),
+            (ControlImprovement, "improvement"),
             (SaveVersion, "safety v1"),
             (SaveVersion, "triage v1"),
             (SaveVersion, "triage v2"),
@@ -70,7 +72,7 @@ pub async fn every_change_is_on_record_once(harness: &dyn Harness) {
         assert_eq!(record.entry.tenant, desk.tenant);
     }
     let audit = Audit::new(desk.stores.audit.clone(), desk.tenant.clone());
-    assert_eq!(audit.verify().await.unwrap(), 37, "the chain verifies");
+    assert_eq!(audit.verify().await.unwrap(), 39, "the chain verifies");
 }
 
 /// The chain goes on where it ended, after reopening and from another handle.

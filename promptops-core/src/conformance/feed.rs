@@ -145,6 +145,41 @@ pub async fn experiments_are_told(harness: &dyn Harness) {
     );
 }
 
+/// Clusters and watches are told as a commit says, in its order; a refused commit tells nothing.
+pub async fn improvement_is_told(harness: &dyn Harness) {
+    let [here, there] = Desk::open_two(harness).await;
+    let Some(mut reader) = reader(&there).await else {
+        return;
+    };
+    let records = [
+        a_watch("dep-1", "triage"),
+        an_attempt("attempt-1", "triage"),
+        a_cluster("cluster-1", "triage"),
+        control(1),
+    ];
+    let commit = here.improvement(&records);
+    let mut expected: Vec<_> = commit
+        .changes
+        .iter()
+        .map(|told| changed(&here, told.clone()))
+        .collect();
+    assert_eq!(expected.len(), 2);
+    here.try_remember(commit.clone()).await.unwrap();
+    let again = here.try_remember(commit).await;
+    fails(again, ErrorKind::Conflict, "the same records again");
+    // What is told is the caller's: also of nothing, and nothing of something.
+    let mut silent = here.improvement(&[at_revision(&records[2], 2)]);
+    silent.changes.clear();
+    here.try_remember(silent).await.unwrap();
+    let mut alone = here.improvement(&[]);
+    alone.changes = vec![Change::ParentChanged];
+    here.try_remember(alone).await.unwrap();
+    expected.push(changed(&here, Change::ParentChanged));
+    let v1 = here.save_draft("triage", "one").await;
+    expected.push(version_changed(&here, &v1));
+    assert_eq!(read(reader.as_mut(), expected.len()).await, expected);
+}
+
 /// What was refused, and what changed nothing, is not told.
 pub async fn what_was_not_changed_is_not_told(harness: &dyn Harness) {
     let [here, there] = Desk::open_two(harness).await;

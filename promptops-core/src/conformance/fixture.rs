@@ -4,6 +4,7 @@ mod deployment;
 mod environment;
 mod evaluation;
 mod experiment;
+mod improvement;
 mod metrics;
 mod prompt;
 mod trace;
@@ -28,6 +29,7 @@ use crate::prompt::{Content, Reference, Version, closure_hash};
 pub(super) use self::deployment::*;
 pub(super) use self::evaluation::*;
 pub(super) use self::experiment::*;
+pub(super) use self::improvement::*;
 pub(super) use self::prompt::*;
 pub(super) use self::trace::*;
 

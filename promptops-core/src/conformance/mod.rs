@@ -38,6 +38,7 @@ pub mod evaluation;
 pub mod experiment;
 pub mod feed;
 mod fixture;
+pub mod improvement;
 pub mod metrics;
 pub mod model;
 pub mod prompt;
@@ -283,6 +284,30 @@ macro_rules! __conformance_suite {
                 racing_proposals_of_one_candidate_have_one_winner
                 racing_hold_and_rollback_exclude_each_other
             }
+            improvement {
+                records_are_kept_as_given
+                awkward_records_are_kept_byte_for_byte
+                record_is_found_by_kind_and_id
+                stale_records_conflict
+                first_stale_record_tells
+                improvement_is_on_record
+                racing_commits_have_one_winner
+                racing_commits_of_many_records_all_end
+                records_are_their_tenants_own
+                records_are_listed_by_id_in_pages_of_any_size
+                record_filters_hold_together
+                thousands_of_records_are_listed_in_pages
+                lease_is_given_prolonged_and_runs_out
+                lease_is_given_back_by_who_has_it
+                leases_are_of_their_own_slot_and_tenant
+                racing_workers_get_one_lease
+                spending_stays_within_each_limit
+                settled_spending_is_what_was_spent
+                days_and_tenants_spend_apart
+                largest_spending_stays_the_most
+                racing_reservations_stay_within_the_limits
+                racing_settlements_lose_nothing
+            }
             dataset {
                 dataset_reads_back_as_saved
                 saved_datasets_are_on_record
@@ -357,6 +382,7 @@ macro_rules! __conformance_suite {
             feed {
                 changes_are_told_in_the_order_of_commits
                 experiments_are_told
+                improvement_is_told
                 what_was_not_changed_is_not_told
                 racing_changes_are_each_told_once
                 a_reader_that_was_away_hears_everything

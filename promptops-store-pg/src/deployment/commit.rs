@@ -15,7 +15,7 @@ use sqlx::postgres::PgRow;
 use crate::backend::PgBackend;
 use crate::connection::Query;
 use crate::environment::{MoveStatement, revision};
-use crate::error;
+use crate::{audit, error};
 
 macro_rules! commit {
     ($pointer:literal) => {
@@ -142,7 +142,7 @@ impl Statement {
             .bind(created.map(|created| revision(created.base.revision)));
         let query = self.columns.bind(query);
         let query = self.bind_kept(query);
-        let query = self.bind_audits(query).bind(&self.told);
+        let query = audit::bind_all(query, &self.audits).bind(&self.told);
         match &self.pointer {
             None => query,
             Some(pointer) => pointer.bind(query, lock_timeout),
@@ -175,31 +175,6 @@ impl Statement {
             .bind(&self.steps)
             .bind(hashes.collect::<Vec<_>>())
             .bind(texts.collect::<Vec<_>>())
-    }
-
-    fn bind_audits(&self, query: Query) -> Query {
-        let audits = || self.audits.iter();
-        let (before, after): (Vec<_>, Vec<_>) = audits()
-            .map(AuditEntry::sealing_bytes)
-            .map(|sealing| (sealing.before, sealing.after))
-            .unzip();
-        query
-            .bind(
-                audits()
-                    .map(|entry| entry.at.timestamp_micros())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(audits().map(|entry| entry.actor.id.as_str()).collect::<Vec<_>>())
-            .bind(
-                audits()
-                    .map(|entry| entry.actor.role.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(audits().map(|entry| entry.action.as_str()).collect::<Vec<_>>())
-            .bind(audits().map(|entry| entry.subject.as_str()).collect::<Vec<_>>())
-            .bind(audits().map(|entry| entry.detail.as_str()).collect::<Vec<_>>())
-            .bind(before)
-            .bind(after)
     }
 
     /// What the database says that became of it.

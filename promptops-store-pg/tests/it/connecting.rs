@@ -102,7 +102,7 @@ async fn a_database_without_the_schema_says_what_to_do() {
     fails(
         later.prompt(&acme_id(), &name("triage")).await,
         ErrorKind::Unsupported,
-        &["schema 1", "needs schema 6", "`PgBackend::migrate`"],
+        &["schema 1", "needs schema 7", "`PgBackend::migrate`"],
     );
 }
 
@@ -114,7 +114,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         .await
         .unwrap();
     let backend = database.backend();
-    let words = ["schema 99", "none newer than 6", "the release that wrote it"];
+    let words = ["schema 99", "none newer than 7", "the release that wrote it"];
     fails(
         backend.prompt(&acme_id(), &name("triage")).await,
         ErrorKind::Unsupported,
@@ -123,7 +123,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     fails(backend.migrate().await, ErrorKind::Unsupported, &words);
     fails(backend.migrate_to(0).await, ErrorKind::Unsupported, &words);
     assert_eq!(backend.schema_version().await.unwrap(), 99);
-    fails(backend.migrate_to(7).await, ErrorKind::Invalid, &["no schema 7"]);
+    fails(backend.migrate_to(8).await, ErrorKind::Invalid, &["no schema 8"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,7 +168,7 @@ async fn each_migration_has_its_way_back() {
     let backend = database.backend();
     let mut catalogues = vec![catalogue(&database).await];
     assert_eq!(catalogues[0], "");
-    for version in 1..=6 {
+    for version in 1..=7 {
         backend.migrate_to(version).await.unwrap();
         catalogues.push(catalogue(&database).await);
         assert_ne!(catalogues[version as usize], catalogues[version as usize - 1]);
@@ -177,7 +177,7 @@ async fn each_migration_has_its_way_back() {
     let v1 = save(&tenant, "triage", "one").await;
     promote(&tenant, &v1).await;
     // Down to the tables and up again, the data stays.
-    for version in [5, 4, 3, 2, 1, 2, 3, 4, 5, 6] {
+    for version in [6, 5, 4, 3, 2, 1, 2, 3, 4, 5, 6, 7] {
         backend.migrate_to(version).await.unwrap();
         let found = catalogue(&database).await;
         let differ = found

@@ -129,6 +129,7 @@ async fn template() -> String {
         include_str!("../../migrations/0004_evaluation.up.sql"),
         include_str!("../../migrations/0005_live_traffic.up.sql"),
         include_str!("../../migrations/0006_deployments.up.sql"),
+        include_str!("../../migrations/0007_improvement.up.sql"),
         include_str!("../../migrations/grants.sql"),
     );
     // FNV-1a: to tell them apart is enough.

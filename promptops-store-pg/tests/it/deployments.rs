@@ -196,7 +196,7 @@ async fn deployments_go_with_their_schema_and_what_is_live_stays() {
             .slot_control(&acme_id(), &v1.prompt, &"production".parse().unwrap())
             .await,
         ErrorKind::Unsupported,
-        &["schema 5", "needs schema 6"],
+        &["schema 5", "needs schema 7"],
     );
     backend.migrate().await.unwrap();
     let tenant = acme(database.backend());

@@ -15,6 +15,9 @@ use promptops_core::experiment::{
     Allocation, Epoch, Experiment, ExperimentChange, ExperimentStatus, ExperimentStore, Goal, NewExperiment,
     OutcomeEntry, OutcomeVerdict, Rules, Variant,
 };
+use promptops_core::improvement::{
+    Control, DailyBudget, ImprovementCommit, ImprovementRecord, ImprovementStore, SlotLease, Spending, day_of,
+};
 use promptops_core::llm::{
     BlueprintMessage, Completion, CompletionKey, CompletionStore, FinishReason, Usage,
 };
@@ -368,4 +371,54 @@ pub fn shipping(proposed: &Deployment, policy_revision: u64) -> DeploymentCommit
         pointer: Some(pointer),
         ..DeploymentCommit::new(acme_id())
     }
+}
+
+/// The switch of `acme` at a revision.
+pub fn switch(revision: u64) -> ImprovementCommit {
+    let control = Control {
+        stopped: None,
+        revision,
+    };
+    ImprovementCommit {
+        tenant: acme_id(),
+        records: vec![ImprovementRecord::Control(control)],
+        changes: Vec::new(),
+        audits: Vec::new(),
+    }
+}
+
+pub fn lease(worker: &str) -> SlotLease {
+    SlotLease {
+        prompt: name("triage"),
+        environment: "production".parse().unwrap(),
+        worker: worker.into(),
+        until: Timestamp::default() + Duration::from_secs(60),
+    }
+}
+
+pub async fn take(backend: &PgBackend, worker: &str) -> SlotLease {
+    let taken = backend
+        .take_slot_lease(&acme_id(), lease(worker), Timestamp::default())
+        .await;
+    taken.unwrap()
+}
+
+/// Sets aside calls on a day of which so many are allowed.
+pub async fn spend(backend: &PgBackend, calls: u64, most: Option<u64>) -> Option<Spending> {
+    let limits = DailyBudget {
+        calls: most,
+        ..DailyBudget::UNLIMITED
+    };
+    let day = day_of(Timestamp::default());
+    let reserved = backend
+        .reserve_spending(&acme_id(), day, Spending::calls(calls), &limits)
+        .await;
+    reserved.unwrap()
+}
+
+/// A row of everything that improving keeps.
+pub async fn improve(backend: &PgBackend) {
+    backend.commit_improvement(switch(1)).await.unwrap();
+    take(backend, "w-1").await;
+    spend(backend, 3, None).await.unwrap();
 }

@@ -14,6 +14,7 @@ mod databases;
 mod deployments;
 mod desk;
 mod following;
+mod improvement;
 mod outages;
 mod processes;
 mod proxy;

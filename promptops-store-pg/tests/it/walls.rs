@@ -9,8 +9,8 @@ use sqlx::{Connection, Executor, PgConnection};
 
 use crate::databases::Database;
 use crate::desk::{
-    acme, acme_id, ana, begin, change, claim, evaluate, experiment, fails, live, promote, propose, record,
-    run_id, save, shipping,
+    acme, acme_id, ana, begin, change, claim, evaluate, experiment, fails, improve, live, promote, propose,
+    record, run_id, save, shipping,
 };
 
 async fn world() -> Database {
@@ -51,6 +51,7 @@ async fn world() -> Database {
     let proposed = propose(&tenant, &save(&tenant, "triage", "two").await).await;
     let backend = database.backend();
     backend.commit_deployments(shipping(&proposed, 1)).await.unwrap();
+    improve(&backend).await;
     // Another tenant, which has a prompt of the same name.
     let other = ops.tenant("other").unwrap();
     save(&other, "rules", "Be brief.").await;
@@ -75,6 +76,7 @@ async fn what_never_changes_is_refused_by_the_database() {
         .await
         .unwrap();
     evaluate(&database.backend()).await;
+    improve(&database.backend()).await;
     let open = live(&database.backend(), &v1, 0).await;
     let done = change(&open, ExperimentStatus::Completed);
     database.backend().change_experiment(done).await.unwrap();
@@ -150,6 +152,14 @@ async fn what_never_changes_is_refused_by_the_database() {
         "UPDATE promptops.document SET json = 'x'",
         "DELETE FROM promptops.document",
         "TRUNCATE promptops.document",
+        "UPDATE promptops.improvement SET id = 'x'",
+        "UPDATE promptops.improvement SET kind = 'watch'",
+        "UPDATE promptops.improvement SET tenant = 7",
+        "DELETE FROM promptops.improvement",
+        "TRUNCATE promptops.improvement",
+        "UPDATE promptops.spending SET day = '2026-01-02'",
+        "DELETE FROM promptops.spending",
+        "TRUNCATE promptops.spending",
     ] {
         refused(&mut owner, sql, "promptops: ").await;
     }
@@ -189,6 +199,12 @@ async fn what_never_changes_is_refused_by_the_database() {
                 FROM promptops.transition",
             "transition_key",
         ),
+        (
+            "INSERT INTO promptops.improvement SELECT tenant, 'prompt', id, prompt, environment, status, 1, record
+                FROM promptops.improvement",
+            "check constraint",
+        ),
+        ("UPDATE promptops.spending SET calls = -1", "check constraint"),
         (
             "INSERT INTO promptops.policy (tenant, environment, policy)
                 SELECT id, 'dev', '{}' FROM promptops.tenant, generate_series(1, 2)",
@@ -238,6 +254,12 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
         "DELETE FROM promptops.slot",
         "UPDATE promptops.document SET json = 'x'",
         "DELETE FROM promptops.document",
+        "UPDATE promptops.improvement SET id = 'x'",
+        "DELETE FROM promptops.improvement",
+        "UPDATE promptops.slot_lease SET prompt = 'x'",
+        "TRUNCATE promptops.slot_lease",
+        "UPDATE promptops.spending SET day = 'x'",
+        "DELETE FROM promptops.spending",
         "DELETE FROM promptops.tenant",
         "SELECT * FROM promptops.change",
         "UPDATE promptops.change_head SET position = 0",
@@ -254,7 +276,7 @@ async fn a_bound_role_cannot_rewrite_what_only_grows() {
     }
 }
 
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 31] = [
     "tenant",
     "prompt",
     "prompt_tag",
@@ -283,6 +305,9 @@ const TABLES: [&str; 28] = [
     "transition",
     "slot",
     "document",
+    "improvement",
+    "slot_lease",
+    "spending",
 ];
 
 /// How many rows of each table a connection sees, and of how many tenants.
@@ -328,6 +353,9 @@ async fn a_bound_role_sees_the_entered_tenant_alone() {
         "INSERT INTO promptops.document VALUES (999, sha256('x'), '{}')",
         "INSERT INTO promptops.deployment VALUES (999, 'd', 'p', 'e', sha256('x'), 'proposed', false, 1, '{}')",
         "INSERT INTO promptops.transition VALUES (999, 'd', 1, NULL, '{}')",
+        "INSERT INTO promptops.improvement VALUES (999, 'control', 'control', NULL, NULL, 'on', 1, '{}')",
+        "INSERT INTO promptops.slot_lease VALUES (999, 'p', 'e', 'w', 1)",
+        "INSERT INTO promptops.spending VALUES (999, '2026-01-01', 1, 1, 1)",
         "INSERT INTO promptops.outcome VALUES (999, 1, 1, 1, 1, 1, 1, 1, 1, true)",
     ] {
         app.execute("SAVEPOINT here").await.unwrap();

@@ -12,6 +12,7 @@ mod conformance;
 mod deployments;
 mod desk;
 mod files;
+mod improvement;
 mod integrity;
 mod processes;
 mod queued;
