@@ -416,7 +416,9 @@ impl Trials for Rules {
             trials.push(
                 Trial::scored(score)
                     .output("An answer.")
-                    .feedback(format!("lacks: {needed}")),
+                    .feedback(format!("lacks: {needed}"))
+                    // Quoting the prompt does not make its text a trace's.
+                    .feedback(text),
             );
         }
         Ok(trials)
