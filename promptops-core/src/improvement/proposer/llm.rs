@@ -138,7 +138,7 @@ pub(super) fn proposal(
     }
     let mut rationale = guard.kept(&rationale).unwrap_or_else(|| {
         format!(
-            "{}; the model's own words are not kept, since they quote",
+            "{} (the model's own words are not kept, since they repeat a trace or hold an address)",
             strategy.in_words()
         )
     });

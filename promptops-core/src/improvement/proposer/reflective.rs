@@ -5,7 +5,7 @@
 //!
 //! 1. The traces of the part that proposers may see are dealt into those that candidates are ranked on and those that a model
 //!    learns from. The live prompt is the first of the pool, and is tried on all that rank.
-//! 2. A candidate of the pool is drawn by how often it is best among all: [on how many items](super::pareto).
+//! 2. A candidate of the pool is drawn by how often it is best among all: on how many items.
 //! 3. It is tried on the next few items to learn from, and a model is shown what it answered and what was said of that, and
 //!    asked for edits.
 //! 4. What comes of them is guarded like every candidate, and tried on the same few items. Where it does no better there, it

@@ -34,13 +34,15 @@ impl fmt::Display for Contact {
 /// Each by itself; in lower case, but for the secrets, which are as they are.
 const URLS: &str = r#"(?ix)
     [a-z][a-z0-9+.-]{1,20}://[^\s"'<>`)\]]*
-    | (?:mailto|data|javascript|tel) : [^\s"'<>`)\]]{3,}
+    | \b (?:mailto|data|javascript|tel) : [^\s"'<>`)\]]{3,}
     | \b www \. [^\s"'<>`)\]]+
     | \b (?:\d{1,3}\.){3}\d{1,3} \b
     | \b (?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+
-      (?:com|org|net|edu|gov|int|io|dev|app|ai|co|info|biz|xyz|online|site|top|shop|link|click|icu|me|ly|gg|tv|to|
-         eu|uk|de|fr|it|es|nl|pl|ch|at|be|se|no|dk|fi|ru|ua|cn|jp|kr|in|br|au|nz|ca|us|test|example|invalid|localhost) \b
+      (?:com|org|net|edu|gov|int|io|dev|app|ai|co|info|biz|xyz|online|site|top|shop|link|click|icu|gg|tv|eu|uk|de|fr|es|nl|
+         pl|ch|se|dk|fi|ru|ua|cn|jp|kr|br|au|nz|ca|test|example|invalid|localhost) \b
       (?:/[^\s"'<>`)\]]*)?
+    # Words too, which may follow a full stop without a space.
+    | \b (?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+ (?:to|me|ly|it|at|be|no|in|us|is|so|do|my|am|as|gl) /[^\s"'<>`)\]]+
 "#;
 const EMAILS: &str = r"(?i)[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+";
 /// Forms as their issuers document them (OpenAI, Anthropic, Stripe, AWS, GitHub, GitLab, Slack, Google), PEM (RFC 7468), JWT
@@ -134,6 +136,7 @@ mod tests {
             ("see HTTPS://EVIL", Contact::Url),
             ("ask evil-host.com first", Contact::Url),
             ("ask www.evil/x", Contact::Url),
+            ("ask bit.ly/x", Contact::Url),
             ("ping 10.0.0.7 first", Contact::Url),
             ("![x](data:text/html,abc)", Contact::Url),
             ("write to Ana.B@mail.example", Contact::Email),
@@ -153,6 +156,7 @@ mod tests {
         for text in [
             "Answer in at most 3 sentences, e.g. like this.",
             "Reply as JSON: {\"password\": \"…\"}. Ask for a token; tell no secret.",
+            "It came late.It is metadata:none or said/unsaid.",
             "Costs 1.50 or 2.5.1 and/or etc.",
             "pneumonoultramicroscopicsilicovolcanoconiosis",
             "-------------------------------------------------",

@@ -91,10 +91,12 @@ impl<'a> Guard<'a> {
             .filter(|trace| !trace.inputs.is_null())
             .map(|trace| trace.inputs.to_string())
             .collect();
-        let texts = || brief.traces().flat_map(|trace| trace.texts());
+        let of_texts = Runs::of(brief.traces().flat_map(|trace| trace.texts()), length);
+        let mut of_traces = of_texts.clone();
+        of_traces.add(&Runs::of(whole.iter().map(String::as_str), length));
         let mut guard = Self {
-            of_traces: Runs::of(texts().chain(whole.iter().map(String::as_str)), length),
-            of_texts: Runs::of(texts(), length),
+            of_traces,
+            of_texts,
             live: Side::of(&templates, &contacts, length),
             variables: Variables::of(brief.live(), brief.analysis()),
             tags: tags(&templates),

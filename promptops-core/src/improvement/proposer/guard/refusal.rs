@@ -12,7 +12,8 @@ const MAX_NAMES: usize = 8;
 /// Longest message of a compiler that a refusal tells, in characters.
 const MAX_MESSAGE_CHARS: usize = 200;
 
-/// Which guard refused a candidate, and why. Tells names of variables and snippets, and nothing else of any text.
+/// Which guard refused a candidate, and why. Tells names of variables and snippets, and what compiling or rendering said, which
+/// may name a piece of a template and never a value; nothing else of any text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
