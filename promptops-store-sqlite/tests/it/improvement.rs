@@ -48,7 +48,7 @@ fn watch() -> ImprovementRecord {
         since: Timestamp::default(),
         looked_to: Timestamp::default(),
         sessions: RecentSessions::default(),
-        attribution: None,
+        blame: None,
         end: None,
         revision: 1,
     }))

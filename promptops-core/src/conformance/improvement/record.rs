@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::base::audit::AuditAction;
-use crate::base::{Actor, DocumentHash, ErrorKind, Result, RunId, ScoreName};
+use crate::base::{Actor, ErrorKind, Result, RunId, ScoreName};
 use crate::conformance::Harness;
 use crate::conformance::fixture::*;
 use crate::deployment::{Base, Live};
 use crate::improvement::cluster::{ClusterStatus, ExampleOf, Label, Member};
 use crate::improvement::monitor::{Baseline, Incumbent, Monitor, MonitorSettings, Rule, Scored};
+use crate::improvement::proposer::{Edit, Edits};
 use crate::improvement::triage::OutcomeClass;
 use crate::improvement::{
-    Attempt, AttemptCandidate, AttemptOutcome, AttemptStage, Control, ImprovementCommit, ImprovementRecord,
-    KnownCluster, RecordFilter, RecordKind, Stopped, Watch, WatchFigures, WatchPurpose, WatchStatus, refusal,
+    Attempt, AttemptCandidate, AttemptOutcome, AttemptStage, Blame, Control, ImprovementCommit,
+    ImprovementRecord, KnownCluster, RecordFilter, RecordKind, Stopped, Watch, WatchFigures, WatchPurpose,
+    WatchStatus, refusal,
 };
+use crate::prompt::Content;
 
 const AWKWARD: &str = "it's \"a\" \u{0} n\u{e4}me \u{1f984}\n100%";
 
@@ -51,6 +54,8 @@ fn awkward_attempt() -> Attempt {
     let candidate = AttemptCandidate {
         strategy: AWKWARD.into(),
         rationale: AWKWARD.into(),
+        edits: Some(Edits::new([Edit::replace(7, AWKWARD, AWKWARD)])),
+        content: Some(Content::text(AWKWARD)),
         version: Some(number(u32::MAX)),
         refused: Some(AWKWARD.into()),
         run: Some(RunId::new("run-1").unwrap()),
@@ -119,7 +124,7 @@ fn awkward_watch() -> Watch {
         since: timestamp(-1),
         looked_to: at(999_999),
         sessions: serde_json::from_value(json!([0, u64::MAX, 7])).unwrap(),
-        attribution: Some(DocumentHash::from_bytes([7; 32])),
+        blame: Some(Blame::Unknown),
         end: Some(AWKWARD.into()),
         ..watch("D:1_a.b-C", u32::MAX, "support/triage")
     }
@@ -183,7 +188,7 @@ pub async fn records_are_kept_as_given(harness: &dyn Harness) {
         control.stopped = awkward_control().stopped;
     }
     let mut cleared = awkward_watch();
-    (cleared.figures, cleared.attribution, cleared.revision) = (None, None, 2);
+    (cleared.figures, cleared.blame, cleared.revision) = (None, None, 2);
     desk.remember(&changed).await;
     desk.remember(&[ImprovementRecord::Watch(Box::new(cleared.clone()))])
         .await;
