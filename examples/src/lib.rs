@@ -1,6 +1,7 @@
 //! What the examples share: printing as a reader likes it. The examples themselves are in `examples/`.
 
 mod chart;
+pub mod desk;
 mod simulated;
 
 pub use chart::chart;
