@@ -23,10 +23,12 @@
 
 mod contacts;
 mod copied;
+mod frame;
 mod refusal;
 mod settings;
+mod variables;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,10 +41,12 @@ pub use settings::GuardSettings;
 use super::brief::{Brief, strings};
 use crate::base::error::Result;
 use crate::improvement::cluster::mask::is_invisible;
-use crate::prompt::{Body, ChatItem, Content, ContentAnalysis, MessageRole, closure_hash};
+use crate::prompt::{Body, ChatItem, Content, ContentAnalysis, closure_hash};
 use crate::render::{Closure, CompiledPrompt};
 use contacts::Contacts;
 use copied::Runs;
+use frame::{check_frame, check_snippets};
+use variables::Variables;
 
 /// The guards of one brief. Making them reads all its traces once; each candidate is then held against what was found.
 pub struct Guard<'a> {
@@ -391,101 +395,6 @@ impl Side {
             contacts: plain.iter().flat_map(|text| contacts.of(text)).collect(),
         }
     }
-}
-
-/// What templates take from outside.
-struct Variables {
-    /// Each with the attributes taken from it: `customer`, `customer.name`.
-    paths: BTreeSet<String>,
-    /// Whether rendering fails without it, by name.
-    required: BTreeMap<String, bool>,
-    /// Those in system and developer messages of a chat.
-    instructions: BTreeSet<String>,
-}
-
-impl Variables {
-    fn of(content: &Content, analysis: &ContentAnalysis) -> Self {
-        let mut variables = Self {
-            paths: BTreeSet::new(),
-            required: BTreeMap::new(),
-            instructions: BTreeSet::new(),
-        };
-        for parsed in analysis.templates() {
-            let role = match (&content.body, parsed.message) {
-                (Body::Chat { messages }, Some(at)) => messages.get(at).and_then(role_of),
-                _ => None,
-            };
-            for variable in parsed.template.variables() {
-                for found in &variable.uses {
-                    let path = std::iter::once(&variable.name).chain(&found.path);
-                    let path: Vec<&str> = path.map(String::as_str).collect();
-                    variables.paths.insert(path.join("."));
-                }
-                if matches!(role, Some(MessageRole::System | MessageRole::Developer)) {
-                    variables.instructions.insert(variable.name.clone());
-                }
-                *variables.required.entry(variable.name).or_default() |= variable.required;
-            }
-        }
-        variables
-    }
-}
-
-fn role_of(item: &ChatItem) -> Option<MessageRole> {
-    match item {
-        ChatItem::Message { role, .. } => Some(*role),
-        ChatItem::Placeholder { .. } => None,
-    }
-}
-
-/// Whether all but the templates' text is as it was.
-fn check_frame(live: &Content, candidate: &Content) -> Result<(), GuardRefusal> {
-    let same_items = match (&live.body, &candidate.body) {
-        (Body::Text { .. }, Body::Text { .. }) => true,
-        (Body::Chat { messages: live }, Body::Chat { messages: found }) => {
-            let same = |(a, b): (&ChatItem, &ChatItem)| match (a, b) {
-                (ChatItem::Message { role: a, .. }, ChatItem::Message { role: b, .. }) => a == b,
-                (ChatItem::Placeholder { .. }, ChatItem::Placeholder { .. }) => a == b,
-                _ => false,
-            };
-            live.len() == found.len() && live.iter().zip(found).all(same)
-        }
-        _ => false,
-    };
-    if !same_items {
-        return Err(GuardRefusal::MessagesChanged);
-    }
-    let same_settings = live.settings == candidate.settings
-        && live.tools == candidate.tools
-        && live.input_schema == candidate.input_schema
-        && live.output_schema == candidate.output_schema;
-    if !same_settings {
-        return Err(GuardRefusal::SettingsChanged);
-    }
-    Ok(())
-}
-
-fn check_snippets(live: &ContentAnalysis, found: &ContentAnalysis) -> Result<(), GuardRefusal> {
-    let counts = |analysis: &ContentAnalysis| {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for include in analysis.includes() {
-            *counts.entry(include.written.clone()).or_default() += 1;
-        }
-        counts
-    };
-    let (live, found) = (counts(live), counts(found));
-    let all: BTreeSet<&String> = live.keys().chain(found.keys()).collect();
-    let changed: Vec<&str> = all
-        .into_iter()
-        .filter(|name| live.get(*name) != found.get(*name))
-        .map(String::as_str)
-        .collect();
-    if !changed.is_empty() {
-        return Err(GuardRefusal::SnippetsChanged {
-            names: GuardRefusal::names(changed),
-        });
-    }
-    Ok(())
 }
 
 fn rendered(prompt: &CompiledPrompt, inputs: Option<&Map<String, Value>>) -> Result<Vec<String>> {
