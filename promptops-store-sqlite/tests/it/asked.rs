@@ -24,9 +24,11 @@ use serde::{Deserialize, Serialize};
 use crate::world::{ENVIRONMENT, PROMPT, evaluation_by, model, plan_of, proposing};
 
 /// Calls of models that a day's budget allows, attributions aside.
-pub const BUDGET: u64 = 2_500;
+pub const BUDGET: u64 = 3_000;
 /// Most calls of models of one replay or one choice.
-pub const ONE_STEP: u64 = 400;
+pub const ONE_STEP: u64 = 500;
+/// Tickets before the loop begins: enough for a replay to tell.
+pub const TICKETS: u64 = 320;
 
 /// Something that happened to a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -152,7 +154,7 @@ impl Worker {
         let plan: ImprovementPlan = plan_of(evaluation_by(answering).lease(lease))
             .proposer(Arc::new(LlmProposer::new(noting(proposing(), true))))
             .look_back(LookBack {
-                traces: 200,
+                traces: TICKETS as usize,
                 ..LookBack::default()
             })
             // One attempt at a cluster, however long it takes.
