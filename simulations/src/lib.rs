@@ -19,6 +19,7 @@ pub mod returning;
 pub mod scenario;
 pub mod tables;
 mod trial;
+pub mod world;
 
 pub use parallel::in_parallel;
 pub use record::record;
