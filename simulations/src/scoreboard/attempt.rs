@@ -10,6 +10,7 @@ use promptops_core::improvement::replay::{Likeness, Partitioned, Partitioning, R
 use promptops_core::improvement::triage::{Dimension, Failure, OutcomeClass};
 use serde_json::json;
 
+use super::replay::{Repeats, repeats};
 use super::scenario::{Later, Scenario};
 use crate::world::guards::stopped;
 use crate::world::{
@@ -47,6 +48,8 @@ pub struct Attempt {
     pub parts: Partitioned,
     /// What may be shipped; empty also where no cluster was found.
     pub finalists: Vec<Finalist>,
+    /// What the replays of each recorded trace found, by its number: of the live prompt, then of each finalist.
+    replays: Vec<Vec<Repeats>>,
 }
 
 impl Attempt {
@@ -115,14 +118,38 @@ impl Attempt {
         let mut attempt = Self {
             live,
             online,
+            replays: Vec::new(),
             finalists: Vec::new(),
             members,
             parts,
             world,
         };
         attempt.propose(scenario);
+        attempt.replay(scenario.traffic);
         attempt.schedule(scenario);
         Ok(attempt)
+    }
+
+    /// What both arms found on a recorded trace: the live prompt and this finalist.
+    pub fn arms(&self, finalist: usize, id: TraceId) -> [&Repeats; 2] {
+        let replays = &self.replays[number(id) as usize];
+        [&replays[0], &replays[finalist + 1]]
+    }
+
+    fn replay(&mut self, traffic: u64) {
+        let readings = || std::iter::once(&self.live).chain(self.finalists.iter().map(|one| &one.reading));
+        let of = |number| {
+            let first = Call {
+                item: number,
+                // 0 is what was recorded.
+                repeat: 1,
+                now: 0,
+            };
+            readings()
+                .map(|reading| repeats(&self.world, reading, first))
+                .collect()
+        };
+        self.replays = (0..traffic).map(of).collect();
     }
 
     /// The cause that most members have: what the proposer's labels are about.

@@ -7,10 +7,9 @@ use promptops_core::improvement::replay::{
     Dimension, Gate, GateSettings, ReplayItem, Replayable, Role, Scale, Strata, Stratum,
 };
 
-use super::attempt::{Attempt, CORRECT, Finalist, POLITE, number};
+use super::attempt::{Attempt, CORRECT, POLITE, number};
 use super::replay::{Means, item};
 use super::rule::Rule;
-use crate::world::Call;
 
 /// Most members of the cluster and most others that are replayed to choose on, and to confirm with.
 const SELECT: (usize, usize) = (60, 140);
@@ -67,15 +66,10 @@ fn ship((finalist, means): (usize, Means)) -> Ship {
 fn means(attempt: &Attempt, traces: &[Replayable]) -> Vec<Means> {
     // Evenly over time.
     let step = traces.len().div_ceil(PLAIN).max(1);
-    let finalists = attempt.finalists.iter();
-    finalists
+    (0..attempt.finalists.len())
         .map(|finalist| {
-            let items: Vec<ReplayItem> = traces
-                .iter()
-                .step_by(step)
-                .map(|trace| replay(attempt, finalist, trace, Stratum::Guard))
-                .collect();
-            Means::of(&items)
+            let traces = traces.iter().step_by(step);
+            Means::of(traces.map(|trace| attempt.arms(finalist, trace.id)))
         })
         .collect()
 }
@@ -93,30 +87,14 @@ fn best(attempt: &Attempt, means: &[Means]) -> Option<(usize, Means)> {
     Some((best, means[best].clone()))
 }
 
-fn replay(attempt: &Attempt, finalist: &Finalist, trace: &Replayable, stratum: Stratum) -> ReplayItem {
-    let call = Call {
-        item: number(trace.id),
-        // 0 is what was recorded.
-        repeat: 1,
-        now: 0,
+/// The lift over all traffic, by a part's members and others: each stratum's mean by its share of the part.
+fn lift(attempt: &Attempt, finalist: usize, strata: &Strata) -> f64 {
+    let sum = |traces: &[Replayable], of: u64| {
+        let arms = traces.iter().map(|trace| attempt.arms(finalist, trace.id));
+        Means::of(arms).lift * of as f64
     };
-    item(&attempt.world, [&attempt.live, &finalist.reading], stratum, call)
-}
-
-/// The part's members and others, as they were replayed, and the lift over all traffic: each stratum's mean by its share of the part.
-fn stratified(attempt: &Attempt, finalist: &Finalist, strata: &Strata) -> (Vec<ReplayItem>, f64) {
-    let replayed = |traces: &[Replayable], stratum| -> Vec<ReplayItem> {
-        let replay = |trace| replay(attempt, finalist, trace, stratum);
-        traces.iter().map(replay).collect()
-    };
-    let (target, guard) = (
-        replayed(&strata.target, Stratum::Target),
-        replayed(&strata.guard, Stratum::Guard),
-    );
-    let lift = |items: &[ReplayItem], of: u64| Means::of(items).lift * of as f64;
-    let sum = lift(&target, strata.members) + lift(&guard, strata.others);
     let all = (strata.members + strata.others).max(1) as f64;
-    ([target, guard].concat(), sum / all)
+    (sum(&strata.target, strata.members) + sum(&strata.guard, strata.others)) / all
 }
 
 fn library(attempt: &Attempt) -> Result<Option<Ship>> {
@@ -125,8 +103,8 @@ fn library(attempt: &Attempt) -> Result<Option<Ship>> {
     };
     let select = strata(&attempt.parts.select, SELECT);
     let mut chosen: Option<(usize, f64)> = None;
-    for (place, finalist) in attempt.finalists.iter().enumerate() {
-        let (_, lift) = stratified(attempt, finalist, &select);
+    for place in 0..attempt.finalists.len() {
+        let lift = lift(attempt, place, &select);
         if lift > chosen.map_or(0.0, |(_, best)| best) {
             chosen = Some((place, lift));
         }
@@ -135,9 +113,20 @@ fn library(attempt: &Attempt) -> Result<Option<Ship>> {
         return Ok(None);
     };
     let confirm = strata(&attempt.parts.confirm, CONFIRM);
-    let (items, claimed) = stratified(attempt, &attempt.finalists[finalist], &confirm);
+    let replayed = |traces: &[Replayable], stratum| -> Vec<ReplayItem> {
+        let replay = |trace: &Replayable| item(number(trace.id), stratum, attempt.arms(finalist, trace.id));
+        traces.iter().map(replay).collect()
+    };
+    let items = [
+        replayed(&confirm.target, Stratum::Target),
+        replayed(&confirm.guard, Stratum::Guard),
+    ]
+    .concat();
     let report = gate()?.judge(&items, 1)?;
-    Ok((report.verdict == Verdict::Passed).then_some(Ship { finalist, claimed }))
+    Ok((report.verdict == Verdict::Passed).then(|| Ship {
+        finalist,
+        claimed: lift(attempt, finalist, &confirm),
+    }))
 }
 
 fn gate() -> Result<Gate> {

@@ -8,11 +8,10 @@ use promptops_core::base::ScoreName;
 use promptops_core::improvement::monitor::{
     Incumbent, Monitor, MonitorSettings, MonitorState, Rule as Alarms, Scored,
 };
-use promptops_core::improvement::replay::Stratum;
 use promptops_core::statistics::{Resampling, sign_flip_better};
 
 use super::attempt::{Attempt, CORRECT, Finalist};
-use super::replay::{Means, item};
+use super::replay::{Means, Repeats, repeats};
 use super::rule::Watch;
 use super::scenario::Scenario;
 use crate::world::{Call, Conditions};
@@ -150,17 +149,18 @@ fn watched(attempt: &Attempt, scenario: &Scenario, finalist: &Finalist, watch: W
 fn before_is_better(attempt: &Attempt, finalist: &Finalist, recorded: &[u64]) -> bool {
     let recent = &recorded[recorded.len().saturating_sub(RECENT)..];
     let now = recent.last().copied().unwrap_or_default();
-    let items = recent.iter().map(|number| {
-        let call = Call {
-            item: *number,
-            repeat: REPEAT,
-            now,
-        };
-        let arms = [&finalist.reading, &attempt.live];
-        item(&attempt.world, arms, Stratum::Guard, call)
-    });
-    let items: Vec<_> = items.collect();
-    let differences = Means::of(&items).differences;
+    let replayed: Vec<[Repeats; 2]> = recent
+        .iter()
+        .map(|number| {
+            let first = Call {
+                item: *number,
+                repeat: REPEAT,
+                now,
+            };
+            [&finalist.reading, &attempt.live].map(|reading| repeats(&attempt.world, reading, first))
+        })
+        .collect();
+    let differences = Means::of(replayed.iter().map(|[live, before]| [live, before])).differences;
     let groups: Vec<usize> = (0..differences.len()).collect();
     Resampling::new(1_000, attempt.world.seed())
         .and_then(|resampling| sign_flip_better(&differences, &groups, resampling))

@@ -5,7 +5,7 @@ use promptops_core::improvement::replay::{Answer, Call as Replayed, ReplayItem, 
 use crate::world::{Call, Outcome, Reading, World, code};
 
 /// Calls of each arm for each item.
-pub const REPEATS: u64 = 2;
+pub const REPEATS: usize = 2;
 /// How often a call that failed is made again.
 const RETRIES: u64 = 2;
 
@@ -22,26 +22,35 @@ pub fn found(world: &World, reading: &Reading, call: Call) -> Option<Outcome> {
     })
 }
 
-/// Both arms on one item, the way the gate takes it: first right, then polite. `first` is the number of the first repeat.
-pub fn item(world: &World, arms: [&Reading; 2], stratum: Stratum, call: Call) -> ReplayItem {
-    let calls = |reading: &Reading| {
-        let repeats = (0..REPEATS).map(|repeat| {
-            let call = Call {
-                repeat: call.repeat + repeat,
-                ..call
-            };
-            found(world, reading, call).map_or(Replayed::Failed, |found| {
-                let score = |holds: bool| f64::from(u8::from(holds));
+/// What the repeats of one arm on one item found; `None` where a call was never answered.
+pub type Repeats = [Option<Outcome>; REPEATS];
+
+/// All repeats of one arm; the call is the first of them.
+pub fn repeats(world: &World, reading: &Reading, first: Call) -> Repeats {
+    std::array::from_fn(|repeat| {
+        let call = Call {
+            repeat: first.repeat + repeat as u64,
+            ..first
+        };
+        found(world, reading, call)
+    })
+}
+
+/// Both arms on one item, the way the gate takes it: first right, then polite.
+pub fn item(number: u64, stratum: Stratum, arms: [&Repeats; 2]) -> ReplayItem {
+    let calls = |repeats: &Repeats| {
+        let calls = repeats.iter().map(|found| {
+            found.map_or(Replayed::Failed, |found| {
                 Replayed::Answered(Answer {
                     scores: vec![score(found.correct), score(found.polite)],
                     format: Some(found.format),
                 })
             })
         });
-        repeats.collect()
+        calls.collect()
     };
     ReplayItem {
-        id: code(call.item),
+        id: code(number),
         stratum,
         session: None,
         baseline: calls(arms[0]),
@@ -49,8 +58,12 @@ pub fn item(world: &World, arms: [&Reading; 2], stratum: Stratum, call: Call) ->
     }
 }
 
+fn score(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
 /// Means of both arms over repeats that both answered, and the differences item by item.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Means {
     /// Right answers of what is live.
     pub live: f64,
@@ -65,35 +78,29 @@ pub struct Means {
 }
 
 impl Means {
-    /// Of these items; those that were not answered are left out.
-    pub fn of<'a>(items: impl IntoIterator<Item = &'a ReplayItem>) -> Self {
-        let mut means = Self {
-            live: 0.0,
-            lift: 0.0,
-            polite: 0.0,
-            format: 0.0,
-            differences: Vec::new(),
-        };
-        for item in items {
-            let pairs = item.baseline.iter().zip(&item.candidate);
-            let answered: Vec<(&Answer, &Answer)> = pairs
-                .filter_map(|(before, after)| match (before, after) {
-                    (Replayed::Answered(before), Replayed::Answered(after)) => Some((before, after)),
-                    _ => None,
-                })
-                .collect();
-            if answered.is_empty() {
+    /// Of both arms' repeats on these items; those that were not answered are left out.
+    pub fn of<'a>(items: impl IntoIterator<Item = [&'a Repeats; 2]>) -> Self {
+        let mut means = Self::default();
+        for [before, after] in items {
+            let (mut live, mut lift, mut polite, mut format, mut answered) = (0.0, 0.0, 0.0, 0.0, 0.0);
+            for (before, after) in before.iter().zip(after) {
+                let (Some(before), Some(after)) = (before, after) else {
+                    continue;
+                };
+                answered += 1.0;
+                live += score(before.correct);
+                lift += score(after.correct) - score(before.correct);
+                polite += score(after.polite) - score(before.polite);
+                format += score(after.format);
+            }
+            if answered == 0.0 {
                 continue;
             }
-            let mean = |of: &dyn Fn(&(&Answer, &Answer)) -> f64| {
-                answered.iter().map(of).sum::<f64>() / answered.len() as f64
-            };
-            let difference = mean(&|(before, after)| after.scores[0] - before.scores[0]);
-            means.differences.push(difference);
-            means.lift += difference;
-            means.live += mean(&|(before, _)| before.scores[0]);
-            means.polite += mean(&|(before, after)| after.scores[1] - before.scores[1]);
-            means.format += mean(&|(_, after)| f64::from(u8::from(after.format != Some(false))));
+            means.live += live / answered;
+            means.lift += lift / answered;
+            means.polite += polite / answered;
+            means.format += format / answered;
+            means.differences.push(lift / answered);
         }
         let count = means.differences.len().max(1) as f64;
         for sum in [
@@ -105,5 +112,33 @@ impl Means {
             *sum /= count;
         }
         means
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeat_that_failed_in_one_arm_counts_in_neither() {
+        let found = |correct| {
+            Some(Outcome {
+                correct,
+                format: true,
+                polite: correct,
+            })
+        };
+        let before = [[found(true), None], [found(false), found(false)], [None, None]];
+        let after = [
+            [found(false), found(true)],
+            [found(true), found(false)],
+            [None, None],
+        ];
+        let means = Means::of(before.iter().zip(&after).map(|(before, after)| [before, after]));
+        assert_eq!(means.differences, [-1.0, 0.5]);
+        assert_eq!((means.live, means.lift, means.format), (0.5, -0.25, 1.0));
+        let item = item(7, Stratum::Guard, [&before[0], &after[0]]);
+        assert_eq!((item.baseline.len(), item.candidate.len()), (2, 2));
+        assert_eq!(item.baseline[1], Replayed::Failed);
     }
 }

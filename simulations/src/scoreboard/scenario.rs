@@ -46,6 +46,8 @@ const SEVERAL: &[Label] = &[
 ];
 const USELESS: &[Label] = &[Label::Useless; 5];
 
+const HARMFUL: &[Label] = &[Label::Trade, Label::Harmful, Label::Trade, Label::Harmful];
+
 impl Scenario {
     const fn of(name: &'static str, labels: &'static [Label]) -> Self {
         Self {
@@ -83,10 +85,7 @@ impl Scenario {
     /// Only such as change nothing.
     pub const USELESS: Self = Self::of("only useless ones", USELESS);
     /// Only harmful ones, two of which help the cluster.
-    pub const HARMFUL: Self = Self::of(
-        "only harmful ones",
-        &[Label::Trade, Label::Harmful, Label::Trade, Label::Harmful],
-    );
+    pub const HARMFUL: Self = Self::of("only harmful ones", HARMFUL);
     /// Fitted to what the proposer was shown.
     pub const OVERFITTED: Self = Self::of(
         "overfitted and useless ones",
@@ -96,7 +95,7 @@ impl Scenario {
     pub const SMALL: Self = Self::of("right one, 200 traces", SEVERAL).traffic(200);
 
     /// Where a rule decides what is shipped.
-    pub const ATTEMPTS: [Self; 17] = [
+    pub const ATTEMPTS: [Self; 19] = [
         Self::RIGHT,
         Self::USELESS,
         Self::HARMFUL,
@@ -116,6 +115,12 @@ impl Scenario {
         ),
         Self::SMALL,
         Self::of("useless ones, 200 traces", USELESS).traffic(200),
+        Self::of("useless ones, 200 traces, churn 15 %", USELESS)
+            .noisy(0.15, 0.0, 0.0)
+            .traffic(200),
+        Self::of("harmful ones, 200 traces, churn 15 %", HARMFUL)
+            .noisy(0.15, 0.0, 0.0)
+            .traffic(200),
         Self::of("right one, 6,000 traces", SEVERAL).traffic(6_000),
         Self::of("useless ones, 6,000 traces", USELESS).traffic(6_000),
         Self::of("right one, churn 1 %", SEVERAL).noisy(0.01, 0.0, 0.0),
