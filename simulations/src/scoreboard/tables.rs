@@ -31,15 +31,20 @@ pub fn tables(arguments: &Arguments, out: &mut impl Write) -> io::Result<()> {
     say(&preface(arguments, worlds))?;
     let (seed, threads) = (SEED, arguments.threads);
     say(ATTEMPTS)?;
+    let mut losses = String::new();
     for scenario in Scenario::ATTEMPTS.iter().skip(arguments.skip) {
         let rows = attempts(scenario, worlds, seed, threads).map_err(io::Error::other)?;
         say(&lines(scenario.name, &rows, attempt))?;
+        losses.extend(loss(scenario.name, &rows));
     }
     say(WATCHES)?;
     for scenario in &Scenario::WATCHES {
         let rows = watches(scenario, worlds, seed, threads).map_err(io::Error::other)?;
         say(&lines(scenario.name, &rows, watch))?;
+        losses.extend(loss(scenario.name, &rows));
     }
+    say(LOSSES)?;
+    say(&losses)?;
     if arguments.write {
         fs::write(
             Path::new(env!("CARGO_MANIFEST_DIR")).join("SCOREBOARD.md"),
@@ -68,8 +73,11 @@ language model finds them. Sizes, shares and noise were chosen beforehand to be 
 A world has tickets with hidden needs, a live prompt that answers about 80 of 100 rightly and lacks one instruction that about 15 of 100 need,
 and a model that reads the prompt's text. Each candidate's true lift is known exactly. Before the attempt 1,200 traces are
 recorded, after it 3,000 follow (5,000 in the second table); what happens later happens 1,000 traces after the ship. 5 of 100 answers differ
-when asked again. All rules see the same candidates, past the same guards, and the same answers, two from each arm for each item.
-Where a line says nothing else, rules that are not the library's judge up to 700 held-out items at once.
+when asked again. A judge that is wrong 10 % of the time shows eight tenths of a lift.
+
+All rules see the same candidates, past the same guards, and the same answers, two from each arm for each item. The plain rules judge up to
+700 held-out items, which is many; the library's chooses on up to 200 of them and confirms on up to 500, with 1,000 draws where it draws.
+There is one attempt in each world, and a rollback costs nothing: that favours watches that roll back at the least sign.
 
 ";
 
@@ -82,6 +90,8 @@ const ATTEMPTS: &str = "\
 - *false rollback*: rolled back although it was no worse than the version before; *in drift*: those where everything had become harder.
 - *net*: mean true score over the traces after the attempt, whatever was live, less that of never changing anything, in points.
 
+Where more than 2 % of the calls fail although each is made three times, the gate gives no verdict and asks for another replay.
+
 | situation | rule | shipped | false | harm | found | claim − truth | false rollback | in drift | net |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
@@ -90,11 +100,27 @@ const WATCHES: &str = "
 ## What the watch does with a live version
 
 The first candidate is live in every world, whatever led to it. *caught*: of the versions that are worse than the one before by a point or
-more from some time on, those rolled back after it; *delay*: how many traces that took, in the median of those caught.
+more from some time on, those rolled back after it; *delay*: how many traces that took, in the median of those caught. What was rolled back
+before can be neither caught nor rolled back in a drift. A fall of less than the tolerance of 5 points is borne by the library's watch.
 
 | situation | watch | false rollback | in drift | caught | delay | net |
 |---|---|--:|--:|--:|--:|--:|
 ";
+
+const LOSSES: &str = "
+## Where the library's rules lose
+
+By a tenth of a point of *net* and more:
+
+";
+
+/// A line for a situation in which another than the first is better.
+fn loss(name: &str, rows: &[Row]) -> Option<String> {
+    let (library, others) = rows.split_first()?;
+    let best = others.iter().max_by(|a, b| a.net().total_cmp(&b.net()))?;
+    let by = best.net() - library.net();
+    (by >= 0.1).then(|| format!("- {name}: {by:.2} points less than “{}”\n", best.name))
+}
 
 fn lines(name: &str, rows: &[Row], cells: fn(&Row) -> String) -> String {
     let mut text = String::new();
