@@ -59,7 +59,9 @@ impl Attempt {
     /// [`Invalid`](promptops_core::ErrorKind::Invalid) for noise that no world can have.
     pub fn new(scenario: &Scenario, seed: u64) -> Result<Self> {
         let world = World::new(scenario.noise, seed)?;
-        let live = read(&world, &world);
+        // It is the world's own, and compiles.
+        let live = world.read(world.live());
+        let live = live.unwrap_or_else(|| Reading::of_text("", false));
         let mut online = (0, 0);
         let (mut traces, mut failures) = (Vec::new(), Vec::new());
         let (prompt, correct) = (PromptName::new("answer")?, ScoreName::new(CORRECT)?);
@@ -217,13 +219,6 @@ impl Attempt {
         };
         self.world = self.world.clone().with_schedule(schedule);
     }
-}
-
-fn read(world: &World, of: &World) -> Reading {
-    // The live prompt is the world's own, and compiles.
-    world
-        .read(of.live())
-        .unwrap_or_else(|| Reading::of_text("", false))
 }
 
 /// The id of an item's trace: one each second.

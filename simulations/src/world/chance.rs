@@ -1,7 +1,5 @@
 //! Numbers that look drawn, and follow from what they are for.
 
-use std::fmt;
-
 /// A number for these: the same for the same, another for others. Each part is mixed in by the finalizer of SplitMix64 (Steele,
 /// Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014).
 #[must_use]
@@ -28,7 +26,7 @@ pub fn one_of<T: Copy>(all: &[T], parts: &[u64]) -> Option<T> {
 }
 
 /// What a number is drawn for, so that no two purposes share one.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Case = 1,
     Ticket,
@@ -42,12 +40,6 @@ pub(super) enum Purpose {
     Complaint,
     Words,
     Candidate,
-}
-
-impl fmt::Debug for Purpose {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Purpose({})", *self as u64)
-    }
 }
 
 #[cfg(test)]

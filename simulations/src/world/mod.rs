@@ -8,9 +8,11 @@
 //! It shows what the library's machinery does with prompts that are better and worse; it says nothing of how well a model writes them.
 
 mod chance;
+mod chances;
 mod conditions;
 pub mod guards;
 mod item;
+mod live;
 pub mod model;
 mod population;
 mod proposer;

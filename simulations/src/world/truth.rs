@@ -1,37 +1,16 @@
 //! The world: what each prompt is worth in truth, and what one answer is.
 
-use promptops_core::prompt::{Content, system, user};
+use promptops_core::prompt::Content;
 use promptops_core::{Error, ErrorKind, Result};
 
 use super::chance::{Purpose, drawn, mixed};
+use super::chances::{chance_of_content, chance_of_correct, chance_of_format, chance_of_polite};
 use super::conditions::{Conditions, Schedule};
 use super::item::Item;
-use super::population::{Case, Population};
-use super::reading::{Reading, Said};
+use super::live::live;
+use super::population::Population;
+use super::reading::Reading;
 use super::skill::Skill;
-
-/// Words that cost nothing.
-const FREE_WORDS: usize = 220;
-/// Share of right answers that each word above costs.
-const COST_OF_A_WORD: f64 = 0.001;
-/// Share of right answers that each contradiction costs, whatever an item needs.
-const COST_OF_A_CONFLICT: f64 = 0.02;
-
-/// Sentences that every prompt of the world has, and that change no answer.
-const HOUSE: [&str; 12] = [
-    "You write for the service desk of a mail-order house that sells things for home and garden.",
-    "The people who read your answers are busy and want to know what happens next.",
-    "Say first what was done, then what the reader has to do, and stop there.",
-    "Be short and clear.",
-    "One thought to a sentence, and as few adjectives as you can do with.",
-    "If something is not known, say so rather than guess.",
-    "Nobody is blamed, neither the reader nor the carrier nor the workshop.",
-    "What was settled earlier stays settled, so look at the whole matter before you write.",
-    "Goods that are damaged on the way are replaced, and the old ones need not come back.",
-    "Spare parts are free of charge for two years, and later at cost.",
-    "The workshop needs about a week, the store sends within two working days.",
-    "Whoever writes twice about one matter is called by telephone.",
-];
 
 /// How noisy a world is, and what changes in it.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -279,67 +258,6 @@ impl World {
             part,
         ]
     }
-}
-
-fn chance_of_correct(case: &Case, reading: Option<&Reading>, conditions: Conditions) -> f64 {
-    reading.map_or(0.0, |reading| {
-        chance_of_content(case, reading, conditions) * chance_of_format(reading)
-    })
-}
-
-fn chance_of_content(case: &Case, reading: &Reading, conditions: Conditions) -> f64 {
-    if !reading.has_ticket {
-        return 0.0;
-    }
-    let met = case.need.map_or(1.0, |need| match reading.said(need) {
-        Said::Stated => 0.95,
-        Said::Hinted if case.is_easy => 0.95,
-        Said::Both => 0.45,
-        Said::Nothing | Said::Hinted => 0.15,
-        Said::Denied => 0.05,
-    });
-    let above = reading.words.saturating_sub(FREE_WORDS) as f64;
-    let clear = (1.0 - COST_OF_A_WORD * above).max(0.5);
-    let coherent = (1.0 - COST_OF_A_CONFLICT * reading.conflicts() as f64).max(0.0);
-    let decayed = conditions
-        .decay
-        .map_or(1.0, |(skill, keeps)| match reading.said(skill) {
-            Said::Nothing | Said::Denied => 1.0,
-            Said::Hinted | Said::Stated | Said::Both => keeps,
-        });
-    case.quality * met * clear * coherent * decayed * conditions.keeps
-}
-
-fn chance_of_format(reading: &Reading) -> f64 {
-    match reading.said(Skill::Json) {
-        Said::Stated => 0.99,
-        Said::Hinted => 0.95,
-        Said::Nothing => 0.80,
-        Said::Both => 0.60,
-        Said::Denied => 0.05,
-    }
-}
-
-fn chance_of_polite(reading: &Reading) -> f64 {
-    match reading.said(Skill::Courtesy) {
-        Said::Stated => 0.98,
-        Said::Hinted => 0.96,
-        Said::Nothing => 0.92,
-        Said::Both => 0.75,
-        Said::Denied => 0.40,
-    }
-}
-
-/// A prompt that asks for what is known, each in one of its wordings.
-fn live(seed: u64, known: &[(Skill, f64)]) -> Content {
-    let always = [Skill::Json, Skill::Courtesy];
-    let remedies = known.iter().map(|(skill, _)| *skill).chain(always).map(|skill| {
-        let remedies = skill.wording().remedies;
-        let place = mixed(&[seed, Purpose::Words as u64, skill as u64]) as usize % remedies.len();
-        remedies[place]
-    });
-    let sentences: Vec<&str> = HOUSE.into_iter().chain(remedies).collect();
-    Content::chat([system(sentences.join("\n")), user("Ticket:\n{{ ticket }}")])
 }
 
 #[cfg(test)]
