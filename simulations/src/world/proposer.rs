@@ -1,5 +1,7 @@
 //! A simulated proposer: candidates of known kinds, so that it is known what to do with them.
 
+use std::fmt;
+
 use promptops_core::prompt::{Body, ChatItem, Content, MessageRole};
 
 use super::chance::{Purpose, mixed};
@@ -71,12 +73,19 @@ pub struct Candidate {
 }
 
 /// What a proposer was shown of a failure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Shown {
     /// The ticket.
     pub ticket: String,
     /// The right answer, as somebody corrected it.
     pub resolution: String,
+}
+
+/// How much, without what is said.
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shown({} bytes)", self.ticket.len() + self.resolution.len())
+    }
 }
 
 /// Writes candidates. All it goes by are the live prompt, the failures it was shown, and what a label says.
