@@ -191,8 +191,7 @@ impl World {
     pub async fn traffic(&self, tickets: u64) {
         for _ in 0..tickets {
             let n = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let kind = ["refund", "login", "refund", "parcel", "login"][(n % 5) as usize];
-            let inputs = json!({ "kind": kind, "ticket": words(n) });
+            let inputs = ticket(n);
             let resolved = self
                 .acme
                 .resolve(&format!("{PROMPT}@{ENVIRONMENT}"))
@@ -273,6 +272,12 @@ impl World {
             .version
             .get()
     }
+}
+
+/// What the prompt is rendered with for the n-th ticket.
+pub fn ticket(n: u64) -> Value {
+    let kind = ["refund", "login", "refund", "parcel", "login"][(n % 5) as usize];
+    json!({ "kind": kind, "ticket": words(n) })
 }
 
 /// Words that no two tickets share, without digits, which count as none.
