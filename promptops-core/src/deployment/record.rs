@@ -57,6 +57,13 @@ pub enum Origin {
         /// How the proposer went about it.
         strategy: String,
     },
+    /// Written for what failed on a dataset.
+    Dataset {
+        /// The dataset and its version.
+        dataset: String,
+        /// How the proposer went about it.
+        strategy: String,
+    },
     /// Another deployment's candidate, against what is live now.
     Rebase {
         /// The other deployment.
@@ -219,7 +226,7 @@ impl Deployment {
 /// For backends: a deployment from what was stored.
 ///
 /// # Errors
-/// [`Corrupt`](ErrorKind::Corrupt) for anything that is none.
+/// [`Corrupt`](crate::ErrorKind::Corrupt) for anything that is none.
 pub fn from_stored(json: &str) -> Result<Deployment, Error> {
     crate::base::stored::from_json("deployment", json)
 }

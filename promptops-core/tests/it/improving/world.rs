@@ -237,8 +237,7 @@ impl World {
     pub async fn traffic_of(&self, tickets: u64, kinds: &[&str]) {
         for _ in 0..tickets {
             let n = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let kind = kinds[n as usize % kinds.len()];
-            let inputs = json!({ "kind": kind, "ticket": words(n) });
+            let inputs = ticket_of(n, kinds);
             let resolved = self
                 .acme
                 .resolve(&format!("{PROMPT}@{ENVIRONMENT}"))
@@ -301,6 +300,15 @@ impl World {
             .version
             .get()
     }
+}
+
+/// What the prompt is rendered with for the n-th ticket.
+pub fn ticket(n: u64) -> Value {
+    ticket_of(n, &USUAL)
+}
+
+fn ticket_of(n: u64, kinds: &[&str]) -> Value {
+    json!({ "kind": kinds[n as usize % kinds.len()], "ticket": words(n) })
 }
 
 /// Words that no two tickets share, without digits, which count as none.
