@@ -25,7 +25,7 @@ use crate::asked::{
 };
 use crate::desk::raw;
 use crate::processes::spawn;
-use crate::world::{EXCHANGES, World};
+use crate::world::World;
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +33,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_LIVES: u32 = 300;
 /// Longer than a worker's leases.
 const BETWEEN_LIVES: Duration = Duration::from_secs(600);
+/// Tickets of the kind that the candidate gets wrong, and what was live before gets right.
 const HARM: u64 = 100;
+const HARMFUL: [&str; 1] = ["exchange"];
 
 /// What the other process does until it is killed, or this one is gone.
 pub async fn improve(path: &Path, label: &str) {
@@ -305,7 +307,7 @@ impl Desk {
             if state == Some(State::Monitoring) && !is_harmed {
                 is_harmed = true;
                 let world = self.world();
-                world.traffic_of(HARM, &EXCHANGES).await;
+                world.traffic_of(HARM, &HARMFUL).await;
                 self.tickets += HARM;
             }
             if state == Some(State::RolledBack) {

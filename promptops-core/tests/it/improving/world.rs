@@ -31,8 +31,6 @@ pub const REFUNDS: &str = "Refunds go to billing.";
 pub const CONFUSING: &str = "When in doubt, say other.";
 /// What comes in day by day: of five tickets two are refunds, two logins, one is a parcel.
 pub const USUAL: [&str; 5] = ["refund", "login", "refund", "parcel", "login"];
-/// What a version that knows of refunds gets wrong, and one that does not gets right.
-pub const EXCHANGES: [&str; 1] = ["exchange"];
 
 pub fn olga() -> Actor {
     Actor::owner("olga")
@@ -94,6 +92,7 @@ fn answer(text: &str, weather: &Weather) -> &'static str {
     if is("refund") {
         if knows_refunds { "billing" } else { "other" }
     } else if is("exchange") && knows_refunds {
+        // What a version that knows of refunds gets wrong, and one that does not gets right.
         "billing"
     } else if is("login") {
         "accounts"
@@ -172,7 +171,7 @@ pub fn plan_of(evaluation: Evaluation) -> ImprovementPlan {
 }
 
 pub struct World {
-    pub ops: PromptOps,
+    _ops: PromptOps,
     pub acme: Tenant,
     pub clock: Arc<ManualClock>,
     pub weather: Arc<Weather>,
@@ -211,7 +210,7 @@ impl World {
     pub fn going_on(ops: PromptOps, clock: Arc<ManualClock>, tickets: u64) -> Self {
         Self {
             acme: ops.tenant("acme").unwrap(),
-            ops,
+            _ops: ops,
             clock,
             weather: Arc::default(),
             tickets: AtomicU64::new(tickets),
