@@ -7,6 +7,7 @@
     reason = "this is test code, most of it outside of the functions that are marked so"
 )]
 
+#[cfg(unix)]
 mod asked;
 mod completion;
 mod conformance;
@@ -14,6 +15,8 @@ mod deployments;
 mod desk;
 mod files;
 mod improvement;
+// Stops processes by signals.
+#[cfg(unix)]
 mod improving;
 mod integrity;
 mod processes;
@@ -23,6 +26,7 @@ mod runs;
 mod traffic;
 mod values;
 // The desk of the improvement loop knows nothing of a backend.
+#[cfg(unix)]
 #[allow(dead_code, reason = "the loop's own tests have more of it")]
 #[path = "../../../promptops-core/tests/it/improving/world.rs"]
 mod world;
