@@ -315,3 +315,22 @@ async fn who_is_to_blame_is_asked_in_the_metric_that_raised_the_alarm() {
     assert_eq!(ended.state, State::RolledBack, "{:?}", pass.did);
 }
 
+#[tokio::test]
+async fn a_candidate_without_anything_to_replay_is_replayed_once_there_is() {
+    let world = World::new().await;
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    let improver = world.improver();
+    world.pass(&improver).await;
+    let evidence = deployments.get(&proposed.id).await.unwrap().evidence.unwrap();
+    assert_eq!((evidence.verdict, evidence.number), (Verdict::Inconclusive, 1));
+    world.traffic(300).await;
+    world.pass(&improver).await;
+    let again = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(
+        (again.state, again.evidence.unwrap().number),
+        (State::AbPassed, 2)
+    );
+}
+
