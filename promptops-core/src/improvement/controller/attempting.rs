@@ -58,6 +58,10 @@ impl Improver {
         let parts = self.parts(traces.to_vec())?;
         let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
         if attempt.stage == AttemptStage::Proposing {
+            // Clusters may have been named meanwhile, by a model.
+            if !self.is_on().await? {
+                return Ok(());
+            }
             attempt = self.ask_proposer(proposer, attempt, &known, &parts, live).await?;
             if !self.is_on().await? {
                 return Ok(());
@@ -71,6 +75,9 @@ impl Improver {
             return self.end_attempt(attempt, nothing(&reason), pass).await;
         }
         self.select(&mut attempt, &known, &parts, &members).await?;
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let outcome = self.propose_best(&attempt).await?;
         self.end_attempt(attempt, outcome, pass).await
     }

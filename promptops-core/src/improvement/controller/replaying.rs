@@ -77,6 +77,10 @@ impl Improver {
             if !self.wants_replay(&deployment, live, traces) || self.is_resting(&deployment).await? {
                 continue;
             }
+            // The last one may have taken an hour.
+            if !self.is_on().await? {
+                return Ok(());
+            }
             let id = deployment.id.clone();
             match self.replay(deployment, traces).await {
                 Ok(deployment) => pass.did(Done::Replayed {

@@ -378,6 +378,10 @@ impl Improver {
         let Some(watch) = watch.filter(|watch| watch.blame == Some(Blame::Version)) else {
             return Ok(());
         };
+        // Finding that out took a while.
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let reason = watch.end.unwrap_or_default();
         match self
             .deployments()

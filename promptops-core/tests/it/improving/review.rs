@@ -334,3 +334,52 @@ async fn a_candidate_without_anything_to_replay_is_replayed_once_there_is() {
     );
 }
 
+#[tokio::test]
+async fn the_switch_is_heard_between_two_replays() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let deployments = world.acme.deployments();
+    for rule in [REFUNDS, "Be brief."] {
+        let version = world.save(rule).await;
+        deployments.propose(&version, ENVIRONMENT, &mo()).await.unwrap();
+    }
+    let meddling =
+        Evaluation::new(model(world.weather.clone())).criterion(Meddling::new(&world, Meddle::Stop));
+    let improver = world.improver_by(world.plan_by(meddling));
+    improver.run_once().await.unwrap();
+    let replayed = world.deployments().await;
+    let replayed = replayed.iter().filter(|deployment| deployment.evidence.is_some());
+    assert_eq!(
+        replayed.count(),
+        1,
+        "what was under way was finished, and no more was begun"
+    );
+}
+
+#[tokio::test]
+async fn the_switch_is_heard_before_a_finalist_is_proposed() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let meddling =
+        Evaluation::new(model(world.weather.clone())).criterion(Meddling::new(&world, Meddle::Stop));
+    let plan = world
+        .plan_by(meddling)
+        .proposer(Arc::new(LlmProposer::new(proposing())));
+    let improver = world.improver_by(plan);
+    improver.run_once().await.unwrap();
+    assert!(
+        world
+            .acme
+            .improvements()
+            .control()
+            .await
+            .unwrap()
+            .stopped
+            .is_some()
+    );
+    assert!(world.deployments().await.is_empty());
+    world.acme.improvements().resume(&olga()).await.unwrap();
+    world.pass(&improver).await;
+    assert_eq!(world.deployments().await.len(), 1, "nothing is lost by it");
+}
+
