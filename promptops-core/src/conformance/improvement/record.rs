@@ -82,6 +82,8 @@ fn awkward_attempt() -> Attempt {
             reason: AWKWARD.into(),
         }),
         spent: spent(u64::MAX, u64::MAX, u64::MAX),
+        failures: u32::MAX,
+        failed_at: Some(at(999_998)),
         begun_at: timestamp(-1),
         ended_at: Some(at(999_999)),
         ..attempt("A:1_a.b-C", "support/triage")

@@ -10,7 +10,7 @@ use super::dimensions::Dimensions;
 use super::held_out::Parts;
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{AttemptId, CommandKey, ContentHash, PageRequest, TraceId, VersionNumber};
 use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
 use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
@@ -27,6 +27,8 @@ use crate::prompt::{Draft, Prompts, Version, VersionFilter};
 const PURPOSE: &str = "select";
 /// Longest rationale of a deployment in bytes.
 const MAX_RATIONALE: usize = 4_000;
+/// How often an attempt is taken up again that could not go on: for about two hours.
+const MOST_FAILURES: u32 = 8;
 
 impl Improver {
     /// Goes on with an attempt, or begins one for the cluster that most calls fail by.
@@ -38,13 +40,60 @@ impl Improver {
         let open = attempts
             .iter()
             .find(|attempt| attempt.stage != AttemptStage::Ended);
-        let mut attempt = match open {
+        let attempt = match open {
+            Some(open) if self.is_attempt_resting(open) => return Ok(()),
             Some(open) => open.clone(),
             None => match self.begin_attempt(live, traces, &attempts).await? {
                 Some(attempt) => attempt,
                 None => return Ok(()),
             },
         };
+        let id = attempt.id.clone();
+        match self.go_on(proposer, attempt, live, traces, pass).await {
+            // Somebody was faster, or the day's budget is spent: neither is the attempt's.
+            Err(error) if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Refused) => {
+                self.fail_attempt(&id, error, pass).await
+            }
+            done => done,
+        }
+    }
+
+    /// Whether it could not go on a short time ago: a minute, and twice as long after each more.
+    fn is_attempt_resting(&self, attempt: &Attempt) -> bool {
+        let minutes = 1_i64 << attempt.failures.saturating_sub(1).min(9);
+        attempt
+            .failed_at
+            .is_some_and(|at| self.now().signed_duration_since(at) < TimeDelta::minutes(minutes))
+    }
+
+    /// Remembers that an attempt could not go on, and ends it when that was so too often: others wait behind it.
+    async fn fail_attempt(&self, id: &AttemptId, error: Error, pass: &mut Pass) -> Result<()> {
+        let store = &self.with.store;
+        let found = store
+            .improvement_record(&self.tenant, RecordKind::Attempt, id.as_str())
+            .await?;
+        let Some(ImprovementRecord::Attempt(attempt)) = found else {
+            return Err(error);
+        };
+        let mut attempt = *attempt;
+        attempt.failures = attempt.failures.saturating_add(1);
+        attempt.failed_at = Some(self.now());
+        if attempt.failures < MOST_FAILURES {
+            self.keep_attempt(attempt).await?;
+            return Err(error);
+        }
+        let reason = format!("given up after {MOST_FAILURES} tries: {}", error.message());
+        self.end_attempt(attempt, nothing(&printable(&reason)), pass).await
+    }
+
+    async fn go_on(
+        &self,
+        proposer: &dyn Proposer,
+        mut attempt: Attempt,
+        live: Live,
+        traces: &[TraceRecord],
+        pass: &mut Pass,
+    ) -> Result<()> {
         if attempt.base.revision != live.revision {
             return self
                 .end_attempt(attempt, nothing("something else went live meanwhile"), pass)
@@ -163,6 +212,8 @@ impl Improver {
             candidates: Vec::new(),
             outcome: None,
             spent: Spending::NONE,
+            failures: 0,
+            failed_at: None,
             begun_at: now,
             ended_at: None,
             revision: 0,

@@ -383,3 +383,30 @@ async fn the_switch_is_heard_before_a_finalist_is_proposed() {
     assert_eq!(world.deployments().await.len(), 1, "nothing is lost by it");
 }
 
+#[tokio::test]
+async fn a_proposer_that_fails_is_not_asked_with_every_pass_and_the_attempt_ends() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let failing = Arc::new(Failing::default());
+    let improver = world.improver_by(world.plan().proposer(failing.clone()));
+    for _ in 0..20 {
+        improver.run_once().await.unwrap();
+        world.clock.advance(Duration::from_secs(10));
+    }
+    assert!(
+        failing.asked.load(Ordering::Relaxed) <= 4,
+        "asked {} times in 200 seconds",
+        failing.asked.load(Ordering::Relaxed)
+    );
+    for _ in 0..20 {
+        world.clock.advance(Duration::from_secs(1_800));
+        improver.run_once().await.unwrap();
+    }
+    let attempt = attempts(&world).await.remove(0);
+    assert_eq!(attempt.stage, AttemptStage::Ended);
+    let Some(AttemptOutcome::Nothing { reason }) = attempt.outcome else {
+        panic!("{attempt:?}");
+    };
+    assert!(reason.contains("no such tool"), "{reason}");
+}
+
