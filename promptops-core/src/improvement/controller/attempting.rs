@@ -477,8 +477,18 @@ impl Improver {
                         deployment: deployment.id,
                     });
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    refused.push(error.message().to_owned())
+                // Known to be bad, or archived since, or its snippet is gone: it will not be otherwise with the next pass.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::AlreadyExists
+                            | ErrorKind::IllegalTransition
+                            | ErrorKind::NotFound
+                            | ErrorKind::Template
+                            | ErrorKind::Invalid
+                    ) =>
+                {
+                    refused.push(error.message().to_owned());
                 }
                 Err(error) => return Err(error),
             }

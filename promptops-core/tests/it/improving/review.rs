@@ -410,3 +410,22 @@ async fn a_proposer_that_fails_is_not_asked_with_every_pass_and_the_attempt_ends
     assert!(reason.contains("no such tool"), "{reason}");
 }
 
+#[tokio::test]
+async fn an_attempt_whose_drafts_somebody_archived_ends() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let meddling =
+        Evaluation::new(model(world.weather.clone())).criterion(Meddling::new(&world, Meddle::ArchiveDrafts));
+    let plan = world
+        .plan_by(meddling)
+        .proposer(Arc::new(LlmProposer::new(proposing())));
+    let improver = world.improver_by(plan);
+    world.pass(&improver).await;
+    let attempt = attempts(&world).await.remove(0);
+    assert_eq!(attempt.stage, AttemptStage::Ended);
+    let Some(AttemptOutcome::Nothing { reason }) = attempt.outcome else {
+        panic!("{attempt:?}");
+    };
+    assert!(reason.contains("archived"), "{reason}");
+}
+
