@@ -207,20 +207,7 @@ impl Improver {
         mut incumbents: BTreeMap<ScoreName, Incumbent>,
         replayed: &BTreeMap<ScoreName, f64>,
     ) -> Result<Monitor> {
-        let needed = self.plan.monitor.min_reference;
-        let is_chosen = !self.plan.metrics.is_empty();
-        let has_reference = |metric: &ScoreName| {
-            incumbents
-                .get(metric)
-                .is_some_and(|incumbent| incumbent.count() >= needed)
-        };
-        let any = metrics.iter().any(has_reference);
-        let watched: Vec<ScoreName> = metrics
-            .iter()
-            .filter(|metric| is_chosen || !any || has_reference(metric))
-            .cloned()
-            .collect();
-        let baselines = watched.into_iter().map(|metric| {
+        let baselines = metrics.into_iter().map(|metric| {
             let none = Incumbent::Passes { passed: 0, total: 0 };
             let baseline = Baseline {
                 incumbent: incumbents.remove(&metric).unwrap_or(none),
@@ -228,7 +215,18 @@ impl Improver {
             };
             (metric, baseline)
         });
-        Monitor::new(self.plan.monitor, baselines.collect())
+        let mut baselines: BTreeMap<ScoreName, Baseline> = baselines.collect();
+        let all = Monitor::new(self.plan.monitor, baselines.clone())?;
+        let is_chosen = !self.plan.metrics.is_empty();
+        // One that nothing could be worse than is never cleared either, as where errors alone say what success was.
+        let without = all.metrics().iter().filter(|metric| metric.reference.is_err());
+        if is_chosen || without.clone().count() == baselines.len() {
+            return Ok(all);
+        }
+        for metric in without {
+            baselines.remove(&metric.name);
+        }
+        Monitor::new(self.plan.monitor, baselines)
     }
 
     /// What is watched.

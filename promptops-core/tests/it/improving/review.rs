@@ -429,3 +429,32 @@ async fn an_attempt_whose_drafts_somebody_archived_ends() {
     assert!(reason.contains("archived"), "{reason}");
 }
 
+#[tokio::test]
+async fn errors_without_a_word_on_success_keep_no_watch_open_for_ever() {
+    let world = World::new().await;
+    // Nobody says what served its purpose: of all calls the scores are known, and of some that they failed.
+    let scored = |n: u64| {
+        move |trace: Trace, _: &str| match n % 3 {
+            0 => trace.score("correctness", 1.0).error("invalid_json", "no JSON"),
+            _ => trace.score("correctness", 1.0),
+        }
+    };
+    for n in 0..600 {
+        call(&world, &ticket(n), scored(n)).await;
+    }
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&proposed.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    for n in 600..1_300 {
+        call(&world, &ticket(n), scored(n)).await;
+    }
+    world.pass(&world.improver()).await;
+    let watched = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(watched.monitor, Some(MonitorOutcome::Cleared));
+}
+
