@@ -74,7 +74,16 @@ impl Improver {
         pass: &mut Pass,
     ) -> Result<()> {
         for deployment in self.before_ship().await? {
-            if !self.wants_replay(&deployment, live, traces) || self.is_resting(&deployment).await? {
+            let is_changed = match self.is_changed(&deployment).await {
+                Ok(is_changed) => is_changed,
+                Err(error) => {
+                    pass.problem("replay", error.with("deployment", &deployment.id));
+                    continue;
+                }
+            };
+            if !self.wants_replay(&deployment, live, is_changed, traces)
+                || self.is_resting(&deployment).await?
+            {
                 continue;
             }
             // The last one may have taken an hour.
@@ -132,16 +141,23 @@ impl Improver {
     }
 
     /// Whether a replay is to begin, or to be taken over.
-    fn wants_replay(&self, deployment: &Deployment, live: Live, traces: &[TraceRecord]) -> bool {
+    fn wants_replay(
+        &self,
+        deployment: &Deployment,
+        live: Live,
+        is_changed: bool,
+        traces: &[TraceRecord],
+    ) -> bool {
         match (deployment.state, &deployment.evidence) {
             (State::Proposed, _) => true,
             (State::AbRunning, _) => deployment
                 .lease
                 .as_ref()
                 .is_none_or(|lease| lease.worker == self.worker || lease.until <= self.now()),
-            // Something else is live than what it was compared with.
+            // Something else is live than what it was compared with, or it says something else than what was compared.
             (State::AbPassed, Some(evidence)) => {
-                evidence.base.revision != live.revision && evidence.number < self.plan.attempts.replays
+                (is_changed || evidence.base.revision != live.revision)
+                    && evidence.number < self.plan.attempts.replays
             }
             (State::AbFailed, Some(evidence)) => {
                 // Half as many traces as there were to be, and it is another question.
@@ -155,6 +171,17 @@ impl Improver {
             }
             _ => false,
         }
+    }
+
+    /// Whether a snippet of what passed was changed since: it cannot be shipped as it was replayed.
+    async fn is_changed(&self, deployment: &Deployment) -> Result<bool> {
+        let (State::AbPassed, Some(evidence)) = (deployment.state, &deployment.evidence) else {
+            return Ok(false);
+        };
+        let version = self.version(deployment.candidate.version).await?;
+        let compiler = &self.with.deploying.governance.compiler;
+        let closure = compiler.closure(&self.tenant, &*version).await?;
+        Ok(closure.hash != evidence.candidate)
     }
 
     /// Whether its last replay was given back a short time ago: a minute, and twice as long after each more.

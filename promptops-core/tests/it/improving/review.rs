@@ -458,3 +458,31 @@ async fn errors_without_a_word_on_success_keep_no_watch_open_for_ever() {
     assert_eq!(watched.monitor, Some(MonitorOutcome::Cleared));
 }
 
+#[tokio::test]
+async fn when_a_snippet_of_a_candidate_changes_it_is_replayed_again() {
+    let world = World::new().await;
+    world.traffic(600).await;
+    let prompts = world.acme.prompts();
+    let snippet = |text: &str| prompts.save("house", Draft::text(text).by("ana"));
+    let kind = snippet("Be kind.").await.unwrap();
+    prompts.activate(&kind, &olga()).await.unwrap();
+    let text = format!("{BASE} {REFUNDS} {{% include \"house\" %}}\n[{{{{ kind }}}}] {{{{ ticket }}}}");
+    let better = prompts.save(PROMPT, Draft::text(text).by("ana")).await.unwrap();
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    let improver = world.improver();
+    world.pass(&improver).await;
+    assert_eq!(
+        deployments.get(&proposed.id).await.unwrap().state,
+        State::AbPassed
+    );
+    let changed = snippet("Be kind and quick.").await.unwrap();
+    prompts.activate(&changed, &olga()).await.unwrap();
+    let refused = deployments.approve(&proposed.id, &olga()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Refused, "{refused}");
+    world.pass(&improver).await;
+    let again = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(again.evidence.unwrap().number, 2);
+    deployments.approve(&proposed.id, &olga()).await.unwrap();
+}
+
