@@ -150,6 +150,7 @@ impl Improver {
             looked_to: since,
             sessions: Default::default(),
             blame: None,
+            failing_since: None,
             end: None,
             revision: 0,
         }
@@ -306,7 +307,7 @@ impl Improver {
     /// one to blame; where that cannot be found out, a person decides.
     async fn answer(
         &self,
-        watch: Watch,
+        mut watch: Watch,
         deployment: Deployment,
         alarm: Alarm,
         pass: &mut Pass,
@@ -315,8 +316,18 @@ impl Improver {
         let found = match predecessor {
             Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
                 Ok(found) => found,
-                Err(error) if self.now().signed_duration_since(alarm.at) < PATIENCE => return Err(error),
+                // Another worker has the slot.
+                Err(error) if error.kind() == ErrorKind::Conflict => return Err(error),
                 Err(error) => {
+                    // The alarm's own time says nothing: nobody may have looked for long.
+                    let since = watch.failing_since.unwrap_or_else(|| self.now());
+                    if watch.failing_since.is_none() {
+                        watch.failing_since = Some(since);
+                        watch = self.keep_watch_as(watch, |_| ()).await?;
+                    }
+                    if self.now().signed_duration_since(since) < PATIENCE {
+                        return Err(error);
+                    }
                     pass.problem("attribution", error);
                     None
                 }

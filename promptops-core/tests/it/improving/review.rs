@@ -486,3 +486,35 @@ async fn when_a_snippet_of_a_candidate_changes_it_is_replayed_again() {
     deployments.approve(&proposed.id, &olga()).await.unwrap();
 }
 
+#[tokio::test]
+async fn an_attribution_that_fails_is_tried_for_an_hour_from_its_first_try_on() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let worse = world.save(CONFUSING).await;
+    let deployments = world.acme.deployments();
+    let harmful = deployments.propose(&worse, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&harmful.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    // Nobody looked for hours: the alarm is old when it is found, and the model is out just then.
+    world.traffic(200).await;
+    world.weather.is_out.store(true, Ordering::Relaxed);
+    let improver = world.improver();
+    improver.run_once().await.unwrap();
+    let watched = deployments.get(&harmful.id).await.unwrap();
+    assert_eq!(
+        watched.state,
+        State::Monitoring,
+        "nobody is blamed for the first failure"
+    );
+    world.weather.is_out.store(false, Ordering::Relaxed);
+    world.clock.advance(Duration::from_secs(300));
+    world.pass(&improver).await;
+    assert_eq!(
+        deployments.get(&harmful.id).await.unwrap().state,
+        State::RolledBack
+    );
+}
+
