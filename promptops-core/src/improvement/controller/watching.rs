@@ -405,7 +405,16 @@ impl Improver {
                 Ok(())
             }
             // It is on the list of open regressions until somebody decides.
-            Err(error) if error.kind() == ErrorKind::Refused => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    // What was live before was archived, or is gone, or was rolled back itself.
+                    ErrorKind::Refused
+                        | ErrorKind::IllegalTransition
+                        | ErrorKind::NotFound
+                        | ErrorKind::Invalid
+                ) =>
+            {
                 pass.did(Done::LeftToPeople {
                     deployment: deployment.id,
                     reason: error.message().to_owned(),

@@ -518,3 +518,34 @@ async fn an_attribution_that_fails_is_tried_for_an_hour_from_its_first_try_on() 
     );
 }
 
+#[tokio::test]
+async fn what_cannot_be_rolled_back_since_its_predecessor_is_archived_is_left_to_people() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let first = world.acme.prompts().get(format!("{PROMPT}@v1")).await.unwrap();
+    let worse = world.save(CONFUSING).await;
+    let deployments = world.acme.deployments();
+    let harmful = deployments.propose(&worse, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&harmful.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    world.acme.prompts().archive(&first, &olga()).await.unwrap();
+    world.traffic(60).await;
+    let pass = world.pass(&world.improver()).await;
+    assert_eq!(
+        deployments.get(&harmful.id).await.unwrap().state,
+        State::Regressed
+    );
+    let left = pass.did.iter().find_map(|done| match done {
+        Done::LeftToPeople { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    assert!(
+        left.is_some_and(|reason| reason.contains("archived")),
+        "{:?}",
+        pass.did
+    );
+}
+
