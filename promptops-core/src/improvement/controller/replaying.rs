@@ -276,10 +276,19 @@ impl Improver {
         Ok(Some(dataset))
     }
 
+    /// The deployment that a candidate first came with: begun anew, it is to mend what it was written for.
+    async fn first_of(&self, deployment: &Deployment) -> Result<Deployment> {
+        let mut first = deployment.clone();
+        while let Origin::Rebase { of } = &first.origin {
+            first = self.deployments().get(of).await?;
+        }
+        Ok(first)
+    }
+
     /// The failures that a candidate is to mend: its cluster's members, and of one that was not written for a cluster all
     /// failures of what is live.
     async fn members(&self, deployment: &Deployment, traces: &[TraceRecord]) -> Result<BTreeSet<TraceId>> {
-        if let Origin::Cluster { cluster, .. } = &deployment.origin {
+        if let Origin::Cluster { cluster, .. } = &self.first_of(deployment).await?.origin {
             let store = &self.with.store;
             let known = store
                 .improvement_record(&self.tenant, RecordKind::Cluster, cluster)
@@ -352,7 +361,8 @@ impl Improver {
 
     /// In what respect the failures are that it was written for.
     async fn failed_dimension(&self, deployment: &Deployment) -> Result<Option<String>> {
-        let Origin::Cluster { cluster, .. } = &deployment.origin else {
+        let first = self.first_of(deployment).await?;
+        let Origin::Cluster { cluster, .. } = &first.origin else {
             return Ok(None);
         };
         let store = &self.with.store;

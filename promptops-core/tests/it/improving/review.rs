@@ -549,3 +549,36 @@ async fn what_cannot_be_rolled_back_since_its_predecessor_is_archived_is_left_to
     );
 }
 
+#[tokio::test]
+async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
+    let world = World::new().await;
+    let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
+    // Two kinds of failures, of which the candidate is to mend one.
+    let scored = |n: u64| {
+        move |trace: Trace, _: &str| match n % 5 {
+            0 | 2 => trace.score_because("correctness", 0.0, "refund ticket sorted into the wrong queue"),
+            1 => trace.score_because("politeness", 0.0, "curt"),
+            _ => trace.score("correctness", 1.0),
+        }
+    };
+    for n in 0..600 {
+        call(&world, &ticket(n), scored(n)).await;
+    }
+    world.pass(&improver).await;
+    let deployments = world.acme.deployments();
+    let first = world.deployments().await.remove(0);
+    let again = deployments.rebase(&first.id, &mo()).await.unwrap();
+    world.pass(&improver).await;
+    let again = deployments.get(&again.id).await.unwrap();
+    let document = deployments
+        .document(&again.evidence.unwrap().report)
+        .await
+        .unwrap();
+    for (trace, stratum) in ReplayRecord::read(&document).unwrap().traces {
+        let trace = world.acme.traces().get(trace).await.unwrap();
+        let is_refund = trace.inputs.unwrap()["kind"] == "refund";
+        let is_target = stratum == promptops_core::improvement::replay::Stratum::Target;
+        assert_eq!(is_target, is_refund);
+    }
+}
+
