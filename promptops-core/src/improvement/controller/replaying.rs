@@ -17,7 +17,7 @@ use crate::deployment::{
 use crate::evaluation::run::EvaluatorRecord;
 use crate::evaluation::{Dataset, Entry};
 use crate::improvement::record::{ImprovementRecord, RecordKind};
-use crate::improvement::replay::{Call, GateReport, ReplayItem, Stratum};
+use crate::improvement::replay::{Call, GateReport, Likeness, ReplayItem, Stratum};
 use crate::improvement::spending::Spending;
 use crate::improvement::triage::{Triaged, triage};
 use crate::observation::TraceRecord;
@@ -263,7 +263,10 @@ impl Improver {
         traces: &[TraceRecord],
     ) -> Result<Option<Dataset>> {
         let members = self.members(deployment, traces).await?;
-        let parts = self.parts(traces.to_vec())?;
+        let mut parts = self.parts(traces.to_vec())?;
+        let shown = self.shown_before(deployment, traces).await?;
+        let confirm = &mut parts.partitioned.confirm;
+        confirm.retain(|trace| !shown.contains(&trace.likeness));
         let sizes = &self.plan.sizes;
         let most = (sizes.target, sizes.guard);
         let entries = parts.entries(self, &parts.partitioned.confirm, &members, most);
@@ -274,6 +277,23 @@ impl Improver {
             .hold_out(PURPOSE, deployment.id.as_str(), number, entries)
             .await?;
         Ok(Some(dataset))
+    }
+
+    /// What the candidate was written and chosen after, by likeness: traces that came since may have put their like into
+    /// another part.
+    async fn shown_before(
+        &self,
+        deployment: &Deployment,
+        traces: &[TraceRecord],
+    ) -> Result<BTreeSet<Likeness>> {
+        let first = self.first_of(deployment).await?;
+        if !matches!(first.origin, Origin::Cluster { .. }) {
+            return Ok(BTreeSet::new());
+        }
+        let before = traces.iter().filter(|trace| trace.at <= first.proposed_at);
+        let parts = self.parts(before.cloned().collect())?.partitioned;
+        let shown = parts.propose.iter().chain(&parts.select);
+        Ok(shown.map(|trace| trace.likeness).collect())
     }
 
     /// The deployment that a candidate first came with: begun anew, it is to mend what it was written for.

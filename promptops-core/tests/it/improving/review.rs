@@ -550,6 +550,54 @@ async fn what_cannot_be_rolled_back_since_its_predecessor_is_archived_is_left_to
 }
 
 #[tokio::test]
+async fn what_is_alike_to_what_a_proposer_was_shown_decides_nothing_later() {
+    let world = World::new().await;
+    let scored = |n: u64| {
+        move |trace: Trace, _: &str| {
+            let inputs = ticket(n);
+            let is_refund = right_queue(inputs.as_object().unwrap()) == "billing";
+            trace.score_because(
+                "correctness",
+                f64::from(u8::from(!is_refund)),
+                "wrong queue for a refund",
+            )
+        }
+    };
+    for n in 0..400 {
+        call(&world, &ticket(n), scored(n)).await;
+    }
+    let remembering = Arc::new(Remembering {
+        inner: LlmProposer::new(proposing()),
+        shown: Mutex::default(),
+    });
+    let improver = world.improver_by(world.plan().proposer(remembering.clone()));
+    world.pass(&improver).await;
+    assert_eq!(world.deployments().await.len(), 1);
+    let shown = remembering.shown.lock().unwrap().clone();
+    assert!(!shown.is_empty());
+    // The same tickets come again, before the replay.
+    for n in 0..400 {
+        call(&world, &ticket(n), scored(n)).await;
+    }
+    world.pass(&improver).await;
+    let candidate = world.deployments().await.remove(0);
+    let document = world
+        .acme
+        .deployments()
+        .document(&candidate.evidence.unwrap().report)
+        .await
+        .unwrap();
+    let decided = ReplayRecord::read(&document).unwrap().traces;
+    assert!(decided.len() > 50);
+    let mut alike = 0;
+    for trace in decided.keys() {
+        let trace = world.acme.traces().get(*trace).await.unwrap();
+        alike += usize::from(shown.contains(&Likeness::of(&trace.inputs.unwrap())));
+    }
+    assert_eq!(alike, 0, "of {} traces", decided.len());
+}
+
+#[tokio::test]
 async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     let world = World::new().await;
     let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
