@@ -20,6 +20,7 @@ use crate::improvement::record::{ImprovementRecord, KnownCluster, RecordKind};
 use crate::improvement::spending::Spending;
 use crate::improvement::store::{ImprovementCommit, RecordFilter};
 use crate::improvement::triage::{Failure, Triaged, triage};
+use crate::llm::Cost;
 use crate::observation::TraceRecord;
 use crate::prompt::{Draft, Prompts, Version, VersionFilter};
 
@@ -357,8 +358,8 @@ impl Improver {
         let amount = Spending {
             // None is left: asking for one is what says so.
             calls: calls.max(1),
-            tokens: left.tokens.unwrap_or(0),
-            cost: left.cost.unwrap_or_default(),
+            tokens: left.tokens.map_or(0, |tokens| tokens.max(1)),
+            cost: left.cost.map_or(Cost::ZERO, |cost| cost.max(Cost::from_nano_usd(1))),
         };
         let budget = Budget {
             max_calls: calls,

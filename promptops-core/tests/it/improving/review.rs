@@ -598,6 +598,36 @@ async fn what_is_alike_to_what_a_proposer_was_shown_decides_nothing_later() {
 }
 
 #[tokio::test]
+async fn without_tokens_left_no_attempt_is_used_up() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    for budget in [
+        DailyBudget {
+            tokens: Some(0),
+            ..DailyBudget::UNLIMITED
+        },
+        DailyBudget {
+            cost: Some(promptops_core::llm::Cost::ZERO),
+            ..DailyBudget::UNLIMITED
+        },
+    ] {
+        let plan = world
+            .plan()
+            .budget(budget)
+            .proposer(Arc::new(LlmProposer::new(proposing())));
+        let improver = world.improver_by(plan);
+        for _ in 0..3 {
+            improver.run_once().await.unwrap();
+        }
+        let ended = attempts(&world).await;
+        let ended = ended
+            .iter()
+            .filter(|attempt| attempt.stage == AttemptStage::Ended);
+        assert_eq!(ended.count(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     let world = World::new().await;
     let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
