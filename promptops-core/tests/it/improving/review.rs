@@ -628,6 +628,33 @@ async fn without_tokens_left_no_attempt_is_used_up() {
 }
 
 #[tokio::test]
+async fn clones_of_an_improver_do_not_work_at_once() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let asked = Arc::new(AtomicU64::new(0));
+    struct Slow(Arc<AtomicU64>, LlmProposer);
+    #[async_trait]
+    impl Proposer for Slow {
+        fn name(&self) -> String {
+            self.1.name()
+        }
+        async fn propose(&self, brief: &Brief<'_>, ledger: &mut Ledger) -> promptops_core::Result<Proposed> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            self.1.propose(brief, ledger).await
+        }
+    }
+    let slow = Slow(asked.clone(), LlmProposer::new(proposing()));
+    let improver = world.improver_by(world.plan().proposer(Arc::new(slow)));
+    let clone = improver.clone();
+    let (one, other) = tokio::join!(improver.run_once(), clone.run_once());
+    for pass in [one.unwrap(), other.unwrap()] {
+        assert!(pass.problems.is_empty(), "{:?}", pass.problems);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     let world = World::new().await;
     let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
