@@ -430,6 +430,10 @@ impl Improver {
                 self.hold_out(PURPOSE, &id, 1, entries).await?
             }
         };
+        let mut versions = Vec::with_capacity(numbers.len());
+        for number in &numbers {
+            versions.push(self.version(*number).await?);
+        }
         let calls = Spending::calls(self.calls(&dataset, numbers.len() as u64));
         let reserved = match self.reserve("choosing a candidate", calls).await {
             Ok(reserved) => reserved,
@@ -438,10 +442,6 @@ impl Improver {
             Err(error) => return Err(error),
         };
         let began = self.now();
-        let mut versions = Vec::with_capacity(numbers.len());
-        for number in &numbers {
-            versions.push(self.version(*number).await?);
-        }
         let asked: Vec<&Version> = versions.iter().map(|version| version.as_ref()).collect();
         let arms = self.keeping(None, self.ask(&asked, &dataset)).await;
         self.settle(reserved, self.spent_on(&dataset, began).await?)

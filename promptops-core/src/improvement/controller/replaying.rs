@@ -210,18 +210,15 @@ impl Improver {
         let calls = dataset.as_ref().map_or(0, |dataset| self.calls(dataset, 2));
         // Before it begins: a replay that cannot be paid would begin and be given back with every pass.
         let reserved = self.reserve("a replay", Spending::calls(calls)).await?;
+        let base = match self.begin_replay(&deployment).await {
+            Ok(base) => base,
+            Err(error) => {
+                self.settle(reserved, Spending::NONE).await?;
+                return Err(error);
+            }
+        };
         let id = deployment.id.clone();
         let deployments = self.deployments();
-        if deployment.state == State::AbRunning {
-            deployments
-                .lease_replay(&id, &self.worker, self.plan.lease)
-                .await?;
-        } else {
-            deployments
-                .start_replay(&id, &self.worker, self.plan.lease, &self.actor)
-                .await?;
-        }
-        let base = deployments.base_now(&deployment).await?;
         let began = self.now();
         let compared = self
             .keeping(Some(&id), self.compare(&deployment, base, dataset.as_ref()))
@@ -247,6 +244,20 @@ impl Improver {
                 Err(error)
             }
         }
+    }
+
+    /// Begins a replay or takes it over, and says what the candidate is compared with.
+    async fn begin_replay(&self, deployment: &Deployment) -> Result<Base> {
+        let deployments = self.deployments();
+        let (id, lease) = (&deployment.id, self.plan.lease);
+        if deployment.state == State::AbRunning {
+            deployments.lease_replay(id, &self.worker, lease).await?;
+        } else {
+            deployments
+                .start_replay(id, &self.worker, lease, &self.actor)
+                .await?;
+        }
+        deployments.base_now(deployment).await
     }
 
     /// Most calls of models that so many arms take on a dataset, judges among them.

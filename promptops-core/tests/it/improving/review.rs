@@ -687,3 +687,28 @@ async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     }
 }
 
+#[tokio::test]
+async fn what_was_set_aside_for_a_replay_that_did_not_begin_is_given_back() {
+    let backend = MemoryBackend::new();
+    let mut stores = promptops_core::Stores::from(backend.clone());
+    let rejecting = Arc::new(Rejecting {
+        backend,
+        acme: Mutex::new(None),
+    });
+    stores.improvement = rejecting.clone();
+    let world = World::on(stores, DeploymentSettings::default()).await;
+    world.traffic(300).await;
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    *rejecting.acme.lock().unwrap() = Some(world.acme.clone());
+    world.improver().run_once().await.unwrap();
+    assert_eq!(world.deployments().await[0].state, State::Rejected);
+    let spent = world
+        .acme
+        .improvements()
+        .spending(day_of(world.clock.now()))
+        .await
+        .unwrap();
+    assert_eq!(spent.calls, world.weather.asked.load(Ordering::Relaxed));
+}
