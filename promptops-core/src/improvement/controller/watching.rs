@@ -45,6 +45,9 @@ impl Improver {
                 pass.problem("watch", error.with("deployment", &id));
             }
         }
+        if let Err(error) = self.end_left_over().await {
+            pass.problem("watch", error);
+        }
         if let Some(live) = live
             && let Err(error) = self.watch_restored(live, pass).await
         {
@@ -459,22 +462,53 @@ impl Improver {
     }
 
     async fn open_restored(&self) -> Result<Vec<Watch>> {
+        let watching = self.watches_that(WatchStatus::Watching).await?;
+        let restored = watching
+            .into_iter()
+            .filter(|watch| watch.purpose == WatchPurpose::Restored);
+        Ok(restored.collect())
+    }
+
+    async fn watches_that(&self, status: WatchStatus) -> Result<Vec<Watch>> {
         let filter = RecordFilter {
             prompt: Some(self.prompt.clone()),
             environment: Some(self.environment.clone()),
-            status: Some(WatchStatus::Watching.as_str()),
+            status: Some(status.as_str()),
             ..RecordFilter::all(RecordKind::Watch)
         };
         let found = self
             .with
-            .store
-            .improvement_records(&self.tenant, &filter, &PageRequest::default())
+            .all_records(&self.tenant, &filter, &PageRequest::default())
             .await?;
-        let watches = found.items.into_iter().filter_map(|record| match record {
-            ImprovementRecord::Watch(watch) if watch.purpose == WatchPurpose::Restored => Some(*watch),
+        let watches = found.into_iter().filter_map(|record| match record {
+            ImprovementRecord::Watch(watch) => Some(*watch),
             _ => None,
         });
         Ok(watches.collect())
+    }
+
+    /// Ends the watches of deployments that ended without them: something else went live, a person rolled back, another epoch
+    /// began, or a worker died in between.
+    async fn end_left_over(&self) -> Result<()> {
+        for status in [WatchStatus::Watching, WatchStatus::Alarm] {
+            let watches = self.watches_that(status).await?;
+            for mut watch in watches {
+                if watch.purpose != WatchPurpose::Deployment {
+                    continue;
+                }
+                let deployment = self.deployments().get(&watch.deployment).await?;
+                let is_current = deployment.has_slot() && deployment.monitor_epoch == watch.epoch;
+                // Once it is known who is to blame only the status is missing.
+                if is_current && (deployment.state == State::Monitoring || watch.blame.is_none()) {
+                    continue;
+                }
+                if watch.end.is_none() {
+                    watch.end = Some(format!("the deployment is {}", deployment.standing()));
+                }
+                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Begins to watch what the newest rollback restored, if that is live.

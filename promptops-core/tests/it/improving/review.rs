@@ -655,6 +655,36 @@ async fn clones_of_an_improver_do_not_work_at_once() {
 }
 
 #[tokio::test]
+async fn the_watch_of_what_was_superseded_or_rolled_back_by_hand_ends() {
+    let world = World::new().await;
+    let improver = world.improver();
+    world.traffic(300).await;
+    let deployments = world.acme.deployments();
+    let better = world.save(REFUNDS).await;
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&proposed.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    world.traffic(30).await;
+    world.pass(&improver).await;
+    let other = world.save("Be brief.").await;
+    world
+        .acme
+        .environments()
+        .promote(&other, ENVIRONMENT, &olga())
+        .await
+        .unwrap();
+    world.pass(&improver).await;
+    let ended = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(ended.monitor, Some(MonitorOutcome::Superseded));
+    let watches = world.acme.improvements().watches(&proposed.id).await.unwrap();
+    assert_eq!(watches[0].status, WatchStatus::Ended);
+    assert!(watches[0].end.is_some());
+}
+
+#[tokio::test]
 async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     let world = World::new().await;
     let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
