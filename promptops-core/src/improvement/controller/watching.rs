@@ -511,7 +511,7 @@ impl Improver {
         Ok(())
     }
 
-    /// Begins to watch what the newest rollback restored, if that is live.
+    /// Begins to watch what the last rollback restored, if that is live.
     async fn begin_restored(&self, live: Live) -> Result<()> {
         let filter = DeploymentFilter {
             prompt: Some(self.prompt.clone()),
@@ -519,16 +519,21 @@ impl Improver {
             state: Some(State::RolledBack),
             ..DeploymentFilter::default()
         };
-        let newest = self.deployments().list(&filter, &PageRequest::first(1)).await?;
-        let Some(deployment) = newest.items.into_iter().next() else {
+        // Not the newest one: what was proposed earlier may have been rolled back later.
+        let restored = |deployment: &Deployment| {
+            deployment.shipped.as_ref().is_some_and(|shipped| {
+                shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision
+            })
+        };
+        let rolled_back = self.all_deployments(&filter).await?;
+        let Some(deployment) = rolled_back.into_iter().find(restored) else {
             return Ok(());
         };
         let (Some(shipped), Some(ended)) = (&deployment.shipped, &deployment.ended) else {
             return Ok(());
         };
-        let is_restored = shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision;
         let epoch = deployment.monitor_epoch + 1;
-        if !is_restored || self.stored_watch(&deployment, epoch).await?.is_some() {
+        if self.stored_watch(&deployment, epoch).await?.is_some() {
             return Ok(());
         }
         let version = self.version(live.version).await?;

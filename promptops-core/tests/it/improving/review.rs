@@ -685,6 +685,30 @@ async fn the_watch_of_what_was_superseded_or_rolled_back_by_hand_ends() {
 }
 
 #[tokio::test]
+async fn what_an_older_deployments_rollback_restored_is_watched_too() {
+    let world = World::new().await;
+    let improver = world.improver();
+    world.traffic(300).await;
+    let deployments = world.acme.deployments();
+    let (one, two) = (world.save(REFUNDS).await, world.save("Be brief.").await);
+    let older = deployments.propose(&one, ENVIRONMENT, &mo()).await.unwrap();
+    let newer = deployments.propose(&two, ENVIRONMENT, &mo()).await.unwrap();
+    for id in [&newer.id, &older.id] {
+        deployments.approve(id, &olga()).waive("to see").await.unwrap();
+        world.traffic(10).await;
+        deployments.roll_back(id, "no", &olga()).await.unwrap();
+    }
+    world.pass(&improver).await;
+    let watches = world.acme.improvements().watches(&older.id).await.unwrap();
+    assert!(
+        watches
+            .iter()
+            .any(|watch| watch.purpose == WatchPurpose::Restored),
+        "{watches:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
     let world = World::new().await;
     let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(proposing()))));
