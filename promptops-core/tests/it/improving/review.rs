@@ -742,6 +742,32 @@ async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
 }
 
 #[tokio::test]
+async fn what_nobody_watches_does_not_keep_the_next_one_out() {
+    let mut settings = DeploymentSettings::default();
+    settings.watch = false;
+    let world = World::on(MemoryBackend::new(), settings).await;
+    let improver = world.improver();
+    world.traffic(300).await;
+    let deployments = world.acme.deployments();
+    let other = world.save("Answer in one word.").await;
+    let one = deployments.propose(&other, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&one.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    world.traffic(300).await;
+    let better = world.save(REFUNDS).await;
+    let two = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    world.pass(&improver).await;
+    assert_eq!(deployments.get(&two.id).await.unwrap().state, State::AbPassed);
+    let shipped = deployments.approve(&two.id, &olga()).await.unwrap();
+    assert_eq!(shipped.shipped.unwrap().restores, Some(other.number));
+    let first = deployments.get(&one.id).await.unwrap();
+    assert_eq!(first.monitor, Some(MonitorOutcome::Superseded));
+}
+
+#[tokio::test]
 async fn what_was_set_aside_for_a_replay_that_did_not_begin_is_given_back() {
     let backend = MemoryBackend::new();
     let mut stores = promptops_core::Stores::from(backend.clone());
