@@ -80,6 +80,9 @@ pub struct Watch {
     /// Since when looking into that has failed.
     #[serde(default)]
     pub failing_since: Option<Timestamp>,
+    /// How often it has.
+    #[serde(default)]
+    pub failures: u32,
     /// How it ended, in plain words.
     #[serde(default)]
     pub end: Option<String>,

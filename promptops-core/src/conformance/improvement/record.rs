@@ -128,6 +128,7 @@ fn awkward_watch() -> Watch {
         sessions: serde_json::from_value(json!([0, u64::MAX, 7])).unwrap(),
         blame: Some(Blame::Unknown),
         failing_since: Some(at(999_998)),
+        failures: u32::MAX,
         end: Some(AWKWARD.into()),
         ..watch("D:1_a.b-C", u32::MAX, "support/triage")
     }

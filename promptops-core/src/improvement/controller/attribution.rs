@@ -82,9 +82,11 @@ impl Improver {
         metric: &ScoreName,
     ) -> Result<Option<Attribution>> {
         let id = Watch::key(&watch.deployment, watch.epoch);
-        let dataset = match self.held_out(PURPOSE, &id, 1).await? {
+        // Calls that failed are not made again on the same dataset. Answers are kept, and asked for once.
+        let number = watch.failures.saturating_add(1);
+        let dataset = match self.held_out(PURPOSE, &id, number).await? {
             Some(dataset) => dataset,
-            None => match self.last_inputs(watch, &id).await? {
+            None => match self.last_inputs(watch, &id, number).await? {
                 Some(dataset) => dataset,
                 None => return Ok(None),
             },
@@ -101,7 +103,7 @@ impl Improver {
         compared
     }
 
-    async fn last_inputs(&self, watch: &Watch, id: &str) -> Result<Option<Dataset>> {
+    async fn last_inputs(&self, watch: &Watch, id: &str, number: u32) -> Result<Option<Dataset>> {
         let traces = self
             .recent_inputs(watch.version, self.plan.sizes.attribution)
             .await?;
@@ -115,7 +117,7 @@ impl Improver {
         if entries.len() < fewest {
             return Ok(None);
         }
-        Ok(Some(self.hold_out(PURPOSE, id, 1, entries).await?))
+        Ok(Some(self.hold_out(PURPOSE, id, number, entries).await?))
     }
 
     async fn compare_last(

@@ -154,6 +154,7 @@ impl Improver {
             sessions: Default::default(),
             blame: None,
             failing_since: None,
+            failures: 0,
             end: None,
             revision: 0,
         }
@@ -306,6 +307,15 @@ impl Improver {
         Ok(())
     }
 
+    /// Whether looking into an alarm failed a short time ago: a minute after the first failure, and twice as long after each
+    /// more.
+    fn is_attribution_resting(&self, watch: &Watch) -> bool {
+        let minutes = (1_i64 << watch.failures.min(9)) - 1;
+        watch
+            .failing_since
+            .is_some_and(|since| self.now().signed_duration_since(since) < TimeDelta::minutes(minutes))
+    }
+
     /// What follows from an alarm: both versions are asked with the last inputs. Only where the one before does better is this
     /// one to blame; where that cannot be found out, a person decides.
     async fn answer(
@@ -315,6 +325,9 @@ impl Improver {
         alarm: Alarm,
         pass: &mut Pass,
     ) -> Result<()> {
+        if self.is_attribution_resting(&watch) {
+            return Ok(());
+        }
         let predecessor = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
         let found = match predecessor {
             Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
@@ -324,10 +337,9 @@ impl Improver {
                 Err(error) => {
                     // The alarm's own time says nothing: nobody may have looked for long.
                     let since = watch.failing_since.unwrap_or_else(|| self.now());
-                    if watch.failing_since.is_none() {
-                        watch.failing_since = Some(since);
-                        watch = self.keep_watch_as(watch, |_| ()).await?;
-                    }
+                    watch.failing_since = Some(since);
+                    watch.failures = watch.failures.saturating_add(1);
+                    watch = self.keep_watch_as(watch, |_| ()).await?;
                     if self.now().signed_duration_since(since) < PATIENCE {
                         return Err(error);
                     }
