@@ -9,6 +9,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{DatasetName, RunId, ScoreName, VersionNumber};
 use crate::curation::entry_of;
 use crate::evaluation::Dataset;
+use crate::improvement::monitor::Alarm;
 use crate::improvement::replay::{Compared, ReplayItem, Stratum};
 use crate::improvement::spending::Spending;
 use crate::improvement::watch::Watch;
@@ -71,7 +72,8 @@ impl Attribution {
 
 impl Improver {
     /// Asks the watched version and the one before with the last inputs; `None` when that cannot tell: there are no inputs, or
-    /// too few, or the evaluation does not score the metric and both do as well in what it scores.
+    /// too few, or both do as well and the evaluation does not score the metric, or there are fewer inputs than traces that
+    /// raised the alarm.
     ///
     /// # Errors
     /// What running both fails with, infrastructure among it: try again.
@@ -79,7 +81,7 @@ impl Improver {
         &self,
         watch: &Watch,
         predecessor: VersionNumber,
-        metric: &ScoreName,
+        alarm: &Alarm,
     ) -> Result<Option<Attribution>> {
         let id = Watch::key(&watch.deployment, watch.epoch);
         // Calls that failed are not made again on the same dataset. Answers are kept, and asked for once.
@@ -96,7 +98,7 @@ impl Improver {
         let reserved = self.reserve_anyhow("an attribution", calls).await?;
         let began = self.now();
         let compared = self
-            .keeping(None, self.compare_last(watch, predecessor, metric, &dataset))
+            .keeping(None, self.compare_last(watch, predecessor, alarm, &dataset))
             .await;
         let spent = self.spent_on(&dataset, began).await?;
         self.settle(reserved, spent).await?;
@@ -124,7 +126,7 @@ impl Improver {
         &self,
         watch: &Watch,
         predecessor: VersionNumber,
-        metric: &ScoreName,
+        alarm: &Alarm,
         dataset: &Dataset,
     ) -> Result<Option<Attribution>> {
         let watched = self.version(watch.version).await?;
@@ -136,7 +138,7 @@ impl Improver {
         let entries = self.datasets().all_entries(dataset).await?;
         let dimensions = Dimensions::of(&live.run.evaluator)?;
         // What a candidate is to be better in says nothing of what is worse now.
-        let own = dimensions.names().position(|name| name == metric);
+        let own = dimensions.names().position(|name| *name == alarm.metric);
         let place = match own {
             Some(place) => place,
             None => dimensions.target(self.plan.target.as_ref(), None)?,
@@ -160,7 +162,10 @@ impl Improver {
             compared,
             alpha: self.plan.monitor.alpha,
         };
-        // Nobody scores the metric here: in another dimension harm shows, and that there is none does not.
-        Ok((own.is_some() || found.is_guilty()).then_some(found))
+        // Nobody scores the metric here: in another dimension harm shows, and that there is none does not. Nor does it on
+        // fewer inputs than it took to see it.
+        let enough = alarm.traces.min(self.plan.sizes.attribution as u64);
+        let can_acquit = own.is_some() && dataset.entries >= enough;
+        Ok((can_acquit || found.is_guilty()).then_some(found))
     }
 }

@@ -330,7 +330,7 @@ impl Improver {
         }
         let predecessor = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
         let found = match predecessor {
-            Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
+            Some(predecessor) => match self.attribute(&watch, predecessor, &alarm).await {
                 Ok(found) => found,
                 // Another worker has the slot.
                 Err(error) if error.kind() == ErrorKind::Conflict => return Err(error),

@@ -15,7 +15,7 @@ use promptops_core::evaluation::{Evaluation, Score, Scorer, ScorerInput};
 use promptops_core::improvement::proposer::{Brief, Ledger, LlmProposer, Proposed, Proposer};
 use promptops_core::improvement::replay::Likeness;
 use promptops_core::improvement::{
-    Attempt, AttemptOutcome, AttemptStage, DailyBudget, Done, ImprovementCommit, ImprovementRecord,
+    Attempt, AttemptOutcome, AttemptStage, Blame, DailyBudget, Done, ImprovementCommit, ImprovementRecord,
     ImprovementStore, RecordFilter, RecordKind, ReplayRecord, SlotLease, Spending, WatchPurpose, WatchStatus,
     day_of,
 };
@@ -792,3 +792,30 @@ async fn what_was_set_aside_for_a_replay_that_did_not_begin_is_given_back() {
         .unwrap();
     assert_eq!(spent.calls, world.weather.asked.load(Ordering::Relaxed));
 }
+
+#[tokio::test]
+async fn a_few_inputs_on_which_both_do_as_well_acquit_nobody() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let worse = world.save(CONFUSING).await;
+    let deployments = world.acme.deployments();
+    let harmful = deployments.propose(&worse, ENVIRONMENT, &mo()).await.unwrap();
+    deployments.approve(&harmful.id, &olga()).waive("to see").await.unwrap();
+    // Of one call in five the inputs are kept, and on those it does no harm.
+    for n in 300..345 {
+        let inputs = ticket(n);
+        call(&world, &inputs, |trace, _| {
+            let right = right_queue(inputs.as_object().unwrap()) == "billing";
+            let trace = trace.score("correctness", 0.0);
+            if right && n % 5 == 0 { trace } else { trace.inputs(&Value::Null) }
+        })
+        .await;
+    }
+    let pass = world.pass(&world.improver()).await;
+    let watched = deployments.get(&harmful.id).await.unwrap();
+    assert_eq!(watched.state, State::Regressed, "{:?}", pass.did);
+    let watches = world.acme.improvements().watches(&harmful.id).await.unwrap();
+    assert_eq!(watches[0].blame, Some(Blame::Unknown));
+    assert_eq!(world.live().await, 2, "a person decides");
+}
+
