@@ -15,7 +15,9 @@ use crate::base::{AttemptId, CommandKey, ContentHash, PageRequest, TraceId, Vers
 use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
 use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
 use crate::improvement::cluster::{ClusterStatus, Label, cluster};
-use crate::improvement::proposer::{Brief, Budget, ClusterSummary, Ledger, Proposed, Proposer, Spent};
+use crate::improvement::proposer::{
+    Brief, Budget, ClusterSummary, Ledger, Proposed, Proposer, Refusal, Spent,
+};
 use crate::improvement::record::{ImprovementRecord, KnownCluster, RecordKind};
 use crate::improvement::spending::Spending;
 use crate::improvement::store::{ImprovementCommit, RecordFilter};
@@ -302,8 +304,15 @@ impl Improver {
         let spent = spending(ledger.spent());
         self.settle(reserved, spent).await?;
         attempt.spent = attempt.spent.plus(spent);
+        let asked = asked.and_then(answered);
         // Before anything is made of it: what was paid for is not asked again.
-        attempt.candidates = candidates(asked?);
+        attempt.candidates = match asked {
+            Ok(proposed) => candidates(proposed),
+            Err(error) => {
+                self.keep_attempt(attempt).await?;
+                return Err(error);
+            }
+        };
         attempt.stage = AttemptStage::Drafting;
         self.keep_attempt(attempt).await
     }
@@ -559,6 +568,22 @@ impl Improver {
             })
             .await?;
         Ok(attempt)
+    }
+}
+
+/// What was proposed, if the model answered at all: one that is out has said nothing about the cluster.
+fn answered(proposed: Proposed) -> Result<Proposed> {
+    let mut refused = proposed.refused.iter().map(|refused| &refused.refusal);
+    match refused.next() {
+        Some(first @ Refusal::Model(_))
+            if proposed.proposals.is_empty() && refused.all(|one| matches!(one, Refusal::Model(_))) =>
+        {
+            Err(Error::new(
+                ErrorKind::Unavailable,
+                format!("the proposer's model did not answer: {first}"),
+            ))
+        }
+        _ => Ok(proposed),
     }
 }
 

@@ -19,14 +19,14 @@ use promptops_core::improvement::{
     ImprovementStore, RecordFilter, RecordKind, ReplayRecord, SlotLease, Spending, WatchPurpose, WatchStatus,
     day_of,
 };
-use promptops_core::llm::{Blueprint, ScriptedLlm};
+use promptops_core::llm::{Blueprint, LlmError, LlmErrorKind, ScriptedLlm};
 use promptops_core::observation::Trace;
 use promptops_core::prompt::{Draft, VersionFilter};
 use promptops_core::{MemoryBackend, Tenant};
 use serde_json::{Value, json};
 
 use super::world::{
-    BASE, CONFUSING, ENVIRONMENT, PROMPT, REFUNDS, RightQueue, World, answer, mo, model, olga, proposing,
+    BASE, CONFUSING, ENVIRONMENT, PROMPT, REFUNDS, RightQueue, World, answer, mo, model, olga, proposal, proposing,
     right_queue, words,
 };
 
@@ -817,5 +817,27 @@ async fn a_few_inputs_on_which_both_do_as_well_acquit_nobody() {
     let watches = world.acme.improvements().watches(&harmful.id).await.unwrap();
     assert_eq!(watches[0].blame, Some(Blame::Unknown));
     assert_eq!(world.live().await, 2, "a person decides");
+}
+
+#[tokio::test]
+async fn a_proposer_whose_model_is_out_is_asked_again_and_uses_up_no_attempt() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let out = Arc::new(AtomicBool::new(true));
+    let is_out = out.clone();
+    let model = ScriptedLlm::new(move |blueprint: &Blueprint| {
+        if is_out.load(Ordering::Relaxed) {
+            return Err(LlmError::new(LlmErrorKind::Overloaded, "scripted", "come back later"));
+        }
+        proposal(blueprint)
+    });
+    let improver = world.improver_by(world.plan().proposer(Arc::new(LlmProposer::new(model))));
+    improver.run_once().await.unwrap();
+    assert_eq!(attempts(&world).await[0].stage, AttemptStage::Proposing);
+    out.store(false, Ordering::Relaxed);
+    world.clock.advance(Duration::from_secs(300));
+    world.pass(&improver).await;
+    assert_eq!(attempts(&world).await.len(), 1);
+    assert_eq!(world.deployments().await.len(), 1);
 }
 

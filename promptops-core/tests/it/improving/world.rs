@@ -116,27 +116,29 @@ pub fn model(weather: Arc<Weather>) -> Arc<ScriptedLlm> {
 
 /// A model that proposes: by its task, of four the second helps.
 pub fn proposing() -> ScriptedLlm {
-    ScriptedLlm::new(|blueprint: &Blueprint| {
-        let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
-        let text = text.join("\n");
-        let edit = |old: &str, new: &str| {
-            json!({
-                "rationale": "Refunds are sorted into the wrong queue, since nothing says where they go.",
-                "edits": [{ "message": 0, "old": old, "new": new, "reason": "says it" }],
-            })
-        };
-        let reply = if text.contains("Add one short general rule") {
-            edit("parcels to shipping.", &format!("parcels to shipping. {REFUNDS}")).to_string()
-        } else if text.contains("Find the one instruction") {
-            edit("without a word of explanation", "without any explanation").to_string()
-        } else if text.contains("Make it up") {
-            edit("{{ ticket }}", "").to_string()
-        } else {
-            "I would make it shorter.".to_owned()
-        };
-        Ok(ScriptedLlm::answer(reply))
-    })
-    .with_model("proposer")
+    ScriptedLlm::new(proposal).with_model("proposer")
+}
+
+/// What it answers.
+pub fn proposal(blueprint: &Blueprint) -> Result<Completion, LlmError> {
+    let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
+    let text = text.join("\n");
+    let edit = |old: &str, new: &str| {
+        json!({
+            "rationale": "Refunds are sorted into the wrong queue, since nothing says where they go.",
+            "edits": [{ "message": 0, "old": old, "new": new, "reason": "says it" }],
+        })
+    };
+    let reply = if text.contains("Add one short general rule") {
+        edit("parcels to shipping.", &format!("parcels to shipping. {REFUNDS}")).to_string()
+    } else if text.contains("Find the one instruction") {
+        edit("without a word of explanation", "without any explanation").to_string()
+    } else if text.contains("Make it up") {
+        edit("{{ ticket }}", "").to_string()
+    } else {
+        "I would make it shorter.".to_owned()
+    };
+    Ok(ScriptedLlm::answer(reply))
 }
 
 pub struct World {
