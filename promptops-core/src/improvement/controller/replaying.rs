@@ -69,7 +69,7 @@ impl Improver {
     /// Replays the candidates that wait for it.
     pub(super) async fn replay_candidates(
         &self,
-        live: Live,
+        live: Option<Live>,
         traces: &[TraceRecord],
         pass: &mut Pass,
     ) -> Result<()> {
@@ -144,7 +144,7 @@ impl Improver {
     fn wants_replay(
         &self,
         deployment: &Deployment,
-        live: Live,
+        live: Option<Live>,
         is_changed: bool,
         traces: &[TraceRecord],
     ) -> bool {
@@ -156,7 +156,7 @@ impl Improver {
                 .is_none_or(|lease| lease.worker == self.worker || lease.until <= self.now()),
             // Something else is live than what it was compared with, or it says something else than what was compared.
             (State::AbPassed, Some(evidence)) => {
-                (is_changed || evidence.base.revision != live.revision)
+                (is_changed || evidence.base.revision != live.map_or(0, |live| live.revision))
                     && evidence.number < self.plan.attempts.replays
             }
             (State::AbFailed, Some(evidence)) => {

@@ -841,3 +841,16 @@ async fn a_proposer_whose_model_is_out_is_asked_again_and_uses_up_no_attempt() {
     assert_eq!(world.deployments().await.len(), 1);
 }
 
+#[tokio::test]
+async fn a_candidate_for_where_nothing_is_live_is_told_so() {
+    let world = World::new().await;
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, "staging", &mo()).await.unwrap();
+    let improvements = world.acme.improvements();
+    let improver = improvements.improver(PROMPT, "staging", world.plan()).unwrap();
+    world.pass(&improver).await;
+    let told = deployments.get(&proposed.id).await.unwrap();
+    let reason = told.evidence.map(|evidence| evidence.reason).unwrap_or_default();
+    assert!(reason.contains("nothing is live"), "{reason}");
+}
