@@ -190,11 +190,11 @@ impl Improver {
             return Ok(false);
         }
         let transitions = self.deployments().transitions(&deployment.id).await?;
-        let returned = transitions
+        let mut returned = transitions
             .iter()
             .filter(|taken| taken.step == Step::ReturnReplay);
         let times = u32::try_from(returned.clone().count()).unwrap_or(u32::MAX);
-        let Some(last) = returned.last() else {
+        let Some(last) = returned.next_back() else {
             return Ok(false);
         };
         let minutes = 1_i64 << times.saturating_sub(1).min(9);
