@@ -142,6 +142,7 @@ pub fn proposal(blueprint: &Blueprint) -> Result<Completion, LlmError> {
 }
 
 pub struct World {
+    #[allow(dead_code, reason = "lives as long as the world does")]
     pub ops: PromptOps,
     pub acme: Tenant,
     pub clock: Arc<ManualClock>,
