@@ -219,7 +219,7 @@ impl Deployment {
 /// For backends: a deployment from what was stored.
 ///
 /// # Errors
-/// [`Corrupt`](ErrorKind::Corrupt) for anything that is none.
+/// [`Corrupt`](crate::ErrorKind::Corrupt) for anything that is none.
 pub fn from_stored(json: &str) -> Result<Deployment, Error> {
     crate::base::stored::from_json("deployment", json)
 }
