@@ -77,6 +77,9 @@ pub struct Watch {
     /// Who is to blame for the alarm, once that was looked into.
     #[serde(default)]
     pub blame: Option<Blame>,
+    /// Since when looking into that has failed.
+    #[serde(default)]
+    pub failing_since: Option<Timestamp>,
     /// How it ended, in plain words.
     #[serde(default)]
     pub end: Option<String>,

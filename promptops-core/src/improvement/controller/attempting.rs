@@ -10,7 +10,7 @@ use super::dimensions::Dimensions;
 use super::held_out::Parts;
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
-use crate::base::error::{ErrorKind, Result};
+use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{AttemptId, CommandKey, ContentHash, PageRequest, TraceId, VersionNumber};
 use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
 use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
@@ -20,6 +20,7 @@ use crate::improvement::record::{ImprovementRecord, KnownCluster, RecordKind};
 use crate::improvement::spending::Spending;
 use crate::improvement::store::{ImprovementCommit, RecordFilter};
 use crate::improvement::triage::{Failure, Triaged, triage};
+use crate::llm::Cost;
 use crate::observation::TraceRecord;
 use crate::prompt::{Draft, Prompts, Version, VersionFilter};
 
@@ -27,6 +28,8 @@ use crate::prompt::{Draft, Prompts, Version, VersionFilter};
 const PURPOSE: &str = "select";
 /// Longest rationale of a deployment in bytes.
 const MAX_RATIONALE: usize = 4_000;
+/// How often an attempt is taken up again that could not go on: for about two hours.
+const MOST_FAILURES: u32 = 8;
 
 impl Improver {
     /// Goes on with an attempt, or begins one for the cluster that most calls fail by.
@@ -38,13 +41,60 @@ impl Improver {
         let open = attempts
             .iter()
             .find(|attempt| attempt.stage != AttemptStage::Ended);
-        let mut attempt = match open {
+        let attempt = match open {
+            Some(open) if self.is_attempt_resting(open) => return Ok(()),
             Some(open) => open.clone(),
             None => match self.begin_attempt(live, traces, &attempts).await? {
                 Some(attempt) => attempt,
                 None => return Ok(()),
             },
         };
+        let id = attempt.id.clone();
+        match self.go_on(proposer, attempt, live, traces, pass).await {
+            // Somebody was faster, or the day's budget is spent: neither is the attempt's.
+            Err(error) if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Refused) => {
+                self.fail_attempt(&id, error, pass).await
+            }
+            done => done,
+        }
+    }
+
+    /// Whether it could not go on a short time ago: a minute, and twice as long after each more.
+    fn is_attempt_resting(&self, attempt: &Attempt) -> bool {
+        let minutes = 1_i64 << attempt.failures.saturating_sub(1).min(9);
+        attempt
+            .failed_at
+            .is_some_and(|at| self.now().signed_duration_since(at) < TimeDelta::minutes(minutes))
+    }
+
+    /// Remembers that an attempt could not go on, and ends it when that was so too often: others wait behind it.
+    async fn fail_attempt(&self, id: &AttemptId, error: Error, pass: &mut Pass) -> Result<()> {
+        let store = &self.with.store;
+        let found = store
+            .improvement_record(&self.tenant, RecordKind::Attempt, id.as_str())
+            .await?;
+        let Some(ImprovementRecord::Attempt(attempt)) = found else {
+            return Err(error);
+        };
+        let mut attempt = *attempt;
+        attempt.failures = attempt.failures.saturating_add(1);
+        attempt.failed_at = Some(self.now());
+        if attempt.failures < MOST_FAILURES {
+            self.keep_attempt(attempt).await?;
+            return Err(error);
+        }
+        let reason = format!("given up after {MOST_FAILURES} tries: {}", error.message());
+        self.end_attempt(attempt, nothing(&printable(&reason)), pass).await
+    }
+
+    async fn go_on(
+        &self,
+        proposer: &dyn Proposer,
+        mut attempt: Attempt,
+        live: Live,
+        traces: &[TraceRecord],
+        pass: &mut Pass,
+    ) -> Result<()> {
         if attempt.base.revision != live.revision {
             return self
                 .end_attempt(attempt, nothing("something else went live meanwhile"), pass)
@@ -58,6 +108,10 @@ impl Improver {
         let parts = self.parts(traces.to_vec())?;
         let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
         if attempt.stage == AttemptStage::Proposing {
+            // Clusters may have been named meanwhile, by a model.
+            if !self.is_on().await? {
+                return Ok(());
+            }
             attempt = self.ask_proposer(proposer, attempt, &known, &parts, live).await?;
             if !self.is_on().await? {
                 return Ok(());
@@ -71,6 +125,9 @@ impl Improver {
             return self.end_attempt(attempt, nothing(&reason), pass).await;
         }
         self.select(&mut attempt, &known, &parts, &members).await?;
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let outcome = self.propose_best(&attempt).await?;
         self.end_attempt(attempt, outcome, pass).await
     }
@@ -156,6 +213,8 @@ impl Improver {
             candidates: Vec::new(),
             outcome: None,
             spent: Spending::NONE,
+            failures: 0,
+            failed_at: None,
             begun_at: now,
             ended_at: None,
             revision: 0,
@@ -309,8 +368,8 @@ impl Improver {
         let amount = Spending {
             // None is left: asking for one is what says so.
             calls: calls.max(1),
-            tokens: left.tokens.unwrap_or(0),
-            cost: left.cost.unwrap_or_default(),
+            tokens: left.tokens.map_or(0, |tokens| tokens.max(1)),
+            cost: left.cost.map_or(Cost::ZERO, |cost| cost.max(Cost::from_nano_usd(1))),
         };
         let budget = Budget {
             max_calls: calls,
@@ -387,6 +446,10 @@ impl Improver {
                 self.hold_out(PURPOSE, &id, 1, entries).await?
             }
         };
+        let mut versions = Vec::with_capacity(numbers.len());
+        for number in &numbers {
+            versions.push(self.version(*number).await?);
+        }
         let calls = Spending::calls(self.calls(&dataset, numbers.len() as u64));
         let reserved = match self.reserve("choosing a candidate", calls).await {
             Ok(reserved) => reserved,
@@ -395,10 +458,6 @@ impl Improver {
             Err(error) => return Err(error),
         };
         let began = self.now();
-        let mut versions = Vec::with_capacity(numbers.len());
-        for number in &numbers {
-            versions.push(self.version(*number).await?);
-        }
         let asked: Vec<&Version> = versions.iter().map(|version| version.as_ref()).collect();
         let arms = self.keeping(None, self.ask(&asked, &dataset)).await;
         self.settle(reserved, self.spent_on(&dataset, began).await?)
@@ -435,8 +494,18 @@ impl Improver {
                         deployment: deployment.id,
                     });
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    refused.push(error.message().to_owned())
+                // Known to be bad, or archived since, or its snippet is gone: it will not be otherwise with the next pass.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::AlreadyExists
+                            | ErrorKind::IllegalTransition
+                            | ErrorKind::NotFound
+                            | ErrorKind::Template
+                            | ErrorKind::Invalid
+                    ) =>
+                {
+                    refused.push(error.message().to_owned());
                 }
                 Err(error) => return Err(error),
             }

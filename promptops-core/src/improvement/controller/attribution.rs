@@ -71,7 +71,7 @@ impl Attribution {
 
 impl Improver {
     /// Asks the watched version and the one before with the last inputs; `None` when that cannot tell: there are no inputs, or
-    /// too few.
+    /// too few, or the evaluation does not score the metric and both do as well in what it scores.
     ///
     /// # Errors
     /// What running both fails with, infrastructure among it: try again.
@@ -133,7 +133,12 @@ impl Improver {
         };
         let entries = self.datasets().all_entries(dataset).await?;
         let dimensions = Dimensions::of(&live.run.evaluator)?;
-        let place = dimensions.target(self.plan.target.as_ref(), Some(metric.as_str()))?;
+        // What a candidate is to be better in says nothing of what is worse now.
+        let own = dimensions.names().position(|name| name == metric);
+        let place = match own {
+            Some(place) => place,
+            None => dimensions.target(self.plan.target.as_ref(), None)?,
+        };
         let items = items(&entries, &dimensions, live, other);
         let calls = items.iter().flat_map(ReplayItem::calls);
         let gate = dimensions.gate(self.plan.gate, place, calls)?;
@@ -143,7 +148,7 @@ impl Improver {
                 "too many calls failed for reasons that no prompt has a part in; it is tried again",
             ));
         };
-        Ok(Some(Attribution {
+        let found = Attribution {
             watched: watch.version,
             predecessor,
             dataset: (dataset.name.clone(), dataset.version),
@@ -152,6 +157,8 @@ impl Improver {
             dimension: gate.dimensions()[place].name.clone(),
             compared,
             alpha: self.plan.monitor.alpha,
-        }))
+        };
+        // Nobody scores the metric here: in another dimension harm shows, and that there is none does not.
+        Ok((own.is_some() || found.is_guilty()).then_some(found))
     }
 }

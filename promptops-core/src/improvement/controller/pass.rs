@@ -176,6 +176,8 @@ impl Improver {
     /// The backend's, when it is not known who has the slot or whether it is stopped. What goes wrong in one step is among
     /// the [`problems`](Pass::problems) and keeps no other from being done.
     pub async fn run_once(&self) -> Result<Pass> {
+        // A lease tells workers apart, and clones are one.
+        let _turn = self.turn.lock().await;
         if let Err(holder) = self.take_slot().await? {
             return Ok(Pass::new(PassState::Busy {
                 worker: holder.worker,

@@ -45,6 +45,9 @@ impl Improver {
                 pass.problem("watch", error.with("deployment", &id));
             }
         }
+        if let Err(error) = self.end_left_over().await {
+            pass.problem("watch", error);
+        }
         if let Some(live) = live
             && let Err(error) = self.watch_restored(live, pass).await
         {
@@ -150,6 +153,7 @@ impl Improver {
             looked_to: since,
             sessions: Default::default(),
             blame: None,
+            failing_since: None,
             end: None,
             revision: 0,
         }
@@ -207,20 +211,7 @@ impl Improver {
         mut incumbents: BTreeMap<ScoreName, Incumbent>,
         replayed: &BTreeMap<ScoreName, f64>,
     ) -> Result<Monitor> {
-        let needed = self.plan.monitor.min_reference;
-        let is_chosen = !self.plan.metrics.is_empty();
-        let has_reference = |metric: &ScoreName| {
-            incumbents
-                .get(metric)
-                .is_some_and(|incumbent| incumbent.count() >= needed)
-        };
-        let any = metrics.iter().any(has_reference);
-        let watched: Vec<ScoreName> = metrics
-            .iter()
-            .filter(|metric| is_chosen || !any || has_reference(metric))
-            .cloned()
-            .collect();
-        let baselines = watched.into_iter().map(|metric| {
+        let baselines = metrics.into_iter().map(|metric| {
             let none = Incumbent::Passes { passed: 0, total: 0 };
             let baseline = Baseline {
                 incumbent: incumbents.remove(&metric).unwrap_or(none),
@@ -228,7 +219,18 @@ impl Improver {
             };
             (metric, baseline)
         });
-        Monitor::new(self.plan.monitor, baselines.collect())
+        let mut baselines: BTreeMap<ScoreName, Baseline> = baselines.collect();
+        let all = Monitor::new(self.plan.monitor, baselines.clone())?;
+        let is_chosen = !self.plan.metrics.is_empty();
+        // One that nothing could be worse than is never cleared either, as where errors alone say what success was.
+        let without = all.metrics().iter().filter(|metric| metric.reference.is_err());
+        if is_chosen || without.clone().count() == baselines.len() {
+            return Ok(all);
+        }
+        for metric in without {
+            baselines.remove(&metric.name);
+        }
+        Monitor::new(self.plan.monitor, baselines)
     }
 
     /// What is watched.
@@ -308,7 +310,7 @@ impl Improver {
     /// one to blame; where that cannot be found out, a person decides.
     async fn answer(
         &self,
-        watch: Watch,
+        mut watch: Watch,
         deployment: Deployment,
         alarm: Alarm,
         pass: &mut Pass,
@@ -317,8 +319,18 @@ impl Improver {
         let found = match predecessor {
             Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
                 Ok(found) => found,
-                Err(error) if self.now().signed_duration_since(alarm.at) < PATIENCE => return Err(error),
+                // Another worker has the slot.
+                Err(error) if error.kind() == ErrorKind::Conflict => return Err(error),
                 Err(error) => {
+                    // The alarm's own time says nothing: nobody may have looked for long.
+                    let since = watch.failing_since.unwrap_or_else(|| self.now());
+                    if watch.failing_since.is_none() {
+                        watch.failing_since = Some(since);
+                        watch = self.keep_watch_as(watch, |_| ()).await?;
+                    }
+                    if self.now().signed_duration_since(since) < PATIENCE {
+                        return Err(error);
+                    }
                     pass.problem("attribution", error);
                     None
                 }
@@ -378,6 +390,10 @@ impl Improver {
         let Some(watch) = watch.filter(|watch| watch.blame == Some(Blame::Version)) else {
             return Ok(());
         };
+        // Finding that out took a while.
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let reason = watch.end.unwrap_or_default();
         match self
             .deployments()
@@ -392,7 +408,16 @@ impl Improver {
                 Ok(())
             }
             // It is on the list of open regressions until somebody decides.
-            Err(error) if error.kind() == ErrorKind::Refused => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    // What was live before was archived, or is gone, or was rolled back itself.
+                    ErrorKind::Refused
+                        | ErrorKind::IllegalTransition
+                        | ErrorKind::NotFound
+                        | ErrorKind::Invalid
+                ) =>
+            {
                 pass.did(Done::LeftToPeople {
                     deployment: deployment.id,
                     reason: error.message().to_owned(),
@@ -437,25 +462,56 @@ impl Improver {
     }
 
     async fn open_restored(&self) -> Result<Vec<Watch>> {
+        let watching = self.watches_that(WatchStatus::Watching).await?;
+        let restored = watching
+            .into_iter()
+            .filter(|watch| watch.purpose == WatchPurpose::Restored);
+        Ok(restored.collect())
+    }
+
+    async fn watches_that(&self, status: WatchStatus) -> Result<Vec<Watch>> {
         let filter = RecordFilter {
             prompt: Some(self.prompt.clone()),
             environment: Some(self.environment.clone()),
-            status: Some(WatchStatus::Watching.as_str()),
+            status: Some(status.as_str()),
             ..RecordFilter::all(RecordKind::Watch)
         };
         let found = self
             .with
-            .store
-            .improvement_records(&self.tenant, &filter, &PageRequest::default())
+            .all_records(&self.tenant, &filter, &PageRequest::default())
             .await?;
-        let watches = found.items.into_iter().filter_map(|record| match record {
-            ImprovementRecord::Watch(watch) if watch.purpose == WatchPurpose::Restored => Some(*watch),
+        let watches = found.into_iter().filter_map(|record| match record {
+            ImprovementRecord::Watch(watch) => Some(*watch),
             _ => None,
         });
         Ok(watches.collect())
     }
 
-    /// Begins to watch what the newest rollback restored, if that is live.
+    /// Ends the watches of deployments that ended without them: something else went live, a person rolled back, another epoch
+    /// began, or a worker died in between.
+    async fn end_left_over(&self) -> Result<()> {
+        for status in [WatchStatus::Watching, WatchStatus::Alarm] {
+            let watches = self.watches_that(status).await?;
+            for mut watch in watches {
+                if watch.purpose != WatchPurpose::Deployment {
+                    continue;
+                }
+                let deployment = self.deployments().get(&watch.deployment).await?;
+                let is_current = deployment.has_slot() && deployment.monitor_epoch == watch.epoch;
+                // Once it is known who is to blame only the status is missing.
+                if is_current && (deployment.state == State::Monitoring || watch.blame.is_none()) {
+                    continue;
+                }
+                if watch.end.is_none() {
+                    watch.end = Some(format!("the deployment is {}", deployment.standing()));
+                }
+                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Begins to watch what the last rollback restored, if that is live.
     async fn begin_restored(&self, live: Live) -> Result<()> {
         let filter = DeploymentFilter {
             prompt: Some(self.prompt.clone()),
@@ -463,16 +519,21 @@ impl Improver {
             state: Some(State::RolledBack),
             ..DeploymentFilter::default()
         };
-        let newest = self.deployments().list(&filter, &PageRequest::first(1)).await?;
-        let Some(deployment) = newest.items.into_iter().next() else {
+        // Not the newest one: what was proposed earlier may have been rolled back later.
+        let restored = |deployment: &Deployment| {
+            deployment.shipped.as_ref().is_some_and(|shipped| {
+                shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision
+            })
+        };
+        let rolled_back = self.all_deployments(&filter).await?;
+        let Some(deployment) = rolled_back.into_iter().find(restored) else {
             return Ok(());
         };
         let (Some(shipped), Some(ended)) = (&deployment.shipped, &deployment.ended) else {
             return Ok(());
         };
-        let is_restored = shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision;
         let epoch = deployment.monitor_epoch + 1;
-        if !is_restored || self.stored_watch(&deployment, epoch).await?.is_some() {
+        if self.stored_watch(&deployment, epoch).await?.is_some() {
             return Ok(());
         }
         let version = self.version(live.version).await?;

@@ -37,7 +37,7 @@ pub fn mo() -> Actor {
 }
 
 /// The queue that a ticket belongs into.
-fn right_queue(parameters: &Map<String, Value>) -> &'static str {
+pub fn right_queue(parameters: &Map<String, Value>) -> &'static str {
     match parameters.get("kind").and_then(Value::as_str) {
         Some("refund") => "billing",
         Some("login") => "accounts",
@@ -46,7 +46,7 @@ fn right_queue(parameters: &Map<String, Value>) -> &'static str {
 }
 
 /// Scores whether the right queue was named.
-struct RightQueue;
+pub struct RightQueue;
 
 #[async_trait]
 impl Scorer for RightQueue {
@@ -76,7 +76,7 @@ pub struct Weather {
 }
 
 /// What the model says to a prompt as rendered: pure, so that both arms of a replay meet the same model.
-fn answer(text: &str, weather: &Weather) -> &'static str {
+pub fn answer(text: &str, weather: &Weather) -> &'static str {
     if weather.is_confused.load(Ordering::Relaxed) {
         return "other";
     }
@@ -217,7 +217,11 @@ impl World {
 
     /// A plan with figures for small worlds.
     pub fn plan(&self) -> ImprovementPlan {
-        let evaluation = Evaluation::new(model(self.weather.clone())).criterion(RightQueue);
+        self.plan_by(Evaluation::new(model(self.weather.clone())).criterion(RightQueue))
+    }
+
+    /// The same by another evaluation.
+    pub fn plan_by(&self, evaluation: Evaluation) -> ImprovementPlan {
         ImprovementPlan::new(evaluation)
             .sizes(ReplaySizes {
                 repeats: 1,
@@ -281,7 +285,7 @@ pub fn ticket(n: u64) -> Value {
 }
 
 /// Words that no two tickets share, without digits, which count as none.
-fn words(n: u64) -> String {
+pub fn words(n: u64) -> String {
     let letters = |mut n: u64| -> String {
         let mut word = String::new();
         loop {
