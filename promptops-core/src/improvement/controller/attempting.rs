@@ -84,7 +84,8 @@ impl Improver {
             return Err(error);
         }
         let reason = format!("given up after {MOST_FAILURES} tries: {}", error.message());
-        self.end_attempt(attempt, nothing(&printable(&reason)), pass).await
+        self.end_attempt(attempt, nothing(&printable(&reason)), pass)
+            .await
     }
 
     async fn go_on(
@@ -369,7 +370,9 @@ impl Improver {
             // None is left: asking for one is what says so.
             calls: calls.max(1),
             tokens: left.tokens.map_or(0, |tokens| tokens.max(1)),
-            cost: left.cost.map_or(Cost::ZERO, |cost| cost.max(Cost::from_nano_usd(1))),
+            cost: left
+                .cost
+                .map_or(Cost::ZERO, |cost| cost.max(Cost::from_nano_usd(1))),
         };
         let budget = Budget {
             max_calls: calls,

@@ -101,11 +101,7 @@ impl Improver {
                 self.prompt, self.environment
             ));
         let name = held_out_name(purpose, id, number)?;
-        match self
-            .datasets()
-            .put(name, draft, Some(0), &self.actor)
-            .await
-        {
+        match self.datasets().put(name, draft, Some(0), &self.actor).await {
             Ok(saved) => Ok(saved.dataset),
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 self.held_out(purpose, id, number).await?.ok_or(error)

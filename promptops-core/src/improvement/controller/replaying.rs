@@ -53,6 +53,16 @@ impl ReplayRecord {
         crate::base::stored::from_json("record of a replay", document.json())
     }
 
+    /// The traces among the entries that decided, and what each was replayed for.
+    #[must_use]
+    pub fn traces(&self) -> BTreeMap<TraceId, Stratum> {
+        let trace = |entry: &str| entry.strip_prefix("trace-")?.parse().ok();
+        let entries = self.entries.iter();
+        entries
+            .filter_map(|(entry, stratum)| Some((trace(entry)?, *stratum)))
+            .collect()
+    }
+
     fn nothing() -> Self {
         Self {
             dataset: None,

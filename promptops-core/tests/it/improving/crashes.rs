@@ -54,7 +54,6 @@ async fn cut_off_after(polls: usize) -> (bool, u64) {
     tokio::task::yield_now().await;
     world.clock.advance(Duration::from_secs(600));
     let heir = world.improver_by(small(&world));
-    let mut did: Vec<promptops_core::improvement::Done> = Vec::new();
     for _ in 0..4 {
         let pass = heir.run_once().await.unwrap();
         assert_eq!(pass.state, PassState::Worked, "after {polls} polls");
@@ -66,7 +65,7 @@ async fn cut_off_after(polls: usize) -> (bool, u64) {
         world.clock.advance(Duration::from_secs(120));
     }
     let deployments = world.deployments().await;
-    assert_eq!(deployments.len(), 1, "after {polls} polls: {did:?}");
+    assert_eq!(deployments.len(), 1, "after {polls} polls:");
     assert_eq!(deployments[0].state, State::AbPassed, "after {polls} polls");
     let transitions = world
         .acme
