@@ -279,9 +279,11 @@ async fn report(acme: &Tenant, deployment: &Deployment) -> Result<()> {
 async fn show_watch(acme: &Tenant, deployment: &DeploymentId) -> Result<()> {
     for watch in acme.improvements().watches(deployment).await?.iter().take(1) {
         for shown in watch.charts(None) {
+            let step = shown.points.len().div_ceil(96);
             let means: Vec<Option<f64>> = shown
                 .points
                 .iter()
+                .step_by(step.max(1))
                 .map(|point| Some(point.rolling_mean))
                 .collect();
             say!("{}, mean of the last {} tickets:", shown.metric, shown.window);

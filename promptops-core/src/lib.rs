@@ -49,6 +49,8 @@
 //! | record feedback; see counts over time, compare versions | [`Tenant::metrics`], [`observation`] |
 //! | watch a version after it went live | [`improvement::monitor`] |
 //! | read and verify the audit log | [`Tenant::audit`] |
+//! | have better texts proposed, guarded, under a budget | [`improvement::proposer`] |
+//! | improve a prompt by itself, from failures to a watched ship | [`improvement::Improver`] |
 //! | tell failures of a prompt from outages, and group them by their cause | [`improvement`] |
 //! | compare, and know how sure a figure is | [`statistics`] |
 //! | write a backend | [`Backend`], `conformance` (feature of the same name) |

@@ -3,7 +3,8 @@
 use std::num::NonZeroUsize;
 
 /// How the program is called.
-pub const USAGE: &str = "usage: simulations experiments|monitor|gate [--full] [--threads N] [--skip N]";
+pub const USAGE: &str =
+    "usage: simulations experiments|monitor|gate|scoreboard [--full] [--threads N] [--skip N] [--write]";
 
 /// What is simulated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Simulation {
     Monitor,
     /// Candidates at the ship gate.
     Gate,
+    /// The library's rules beside plain ones, in the same worlds.
+    Scoreboard,
 }
 
 /// What the command line asks for.
@@ -27,6 +30,8 @@ pub struct Arguments {
     pub threads: NonZeroUsize,
     /// Lines of the first long table to leave out, after an interruption.
     pub skip: usize,
+    /// Whether to keep the tables in a file; of the scoreboard alone.
+    pub write: bool,
 }
 
 /// Reads the arguments after the program's name.
@@ -39,6 +44,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, S
         Some("experiments") => Simulation::Experiments,
         Some("monitor") => Simulation::Monitor,
         Some("gate") => Simulation::Gate,
+        Some("scoreboard") => Simulation::Scoreboard,
         Some(other) => return Err(format!("there is no simulation {other:?}; {USAGE}")),
         None => return Err(format!("nothing to simulate was named; {USAGE}")),
     };
@@ -47,10 +53,12 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Arguments, S
         full: false,
         threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
         skip: 0,
+        write: false,
     };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--full" => parsed.full = true,
+            "--write" if simulation == Simulation::Scoreboard => parsed.write = true,
             "--threads" => {
                 let threads = arguments.next().and_then(|threads| threads.parse().ok());
                 parsed.threads = threads.ok_or(format!("--threads needs a number above 0; {USAGE}"))?;
@@ -81,7 +89,10 @@ mod tests {
         assert_eq!(read("experiments").unwrap().simulation, Simulation::Experiments);
         assert_eq!(read("monitor").unwrap().simulation, Simulation::Monitor);
         assert_eq!(read("gate --full").unwrap().simulation, Simulation::Gate);
+        let written = read("scoreboard --write").unwrap();
+        assert!(written.write && written.simulation == Simulation::Scoreboard);
         for wrong in [
+            "gate --write",
             "",
             "experiment",
             "experiments --fast",

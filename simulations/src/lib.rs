@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p simulations -- experiments` prints the tables, with `--full` those of 10,000 experiments of
 //! 10,000 outcomes each; `-- monitor` those of shipped versions that are watched, with `--full` 2,000 for each line; `-- gate`
-//! those of candidates that are replayed, with `--full` 4,000 for each. The same
+//! those of candidates that are replayed, with `--full` 4,000 for each; `-- scoreboard` the library's rules beside plain ones in
+//! simulated worlds, with `--full` 1,000 for each, and with `--write` into `SCOREBOARD.md`. The same
 //! seed gives the same table, for any number of threads.
 
 pub mod arguments;
@@ -17,8 +18,10 @@ pub mod power;
 mod record;
 pub mod returning;
 pub mod scenario;
+pub mod scoreboard;
 pub mod tables;
 mod trial;
+pub mod world;
 
 pub use parallel::in_parallel;
 pub use record::record;

@@ -1,10 +1,10 @@
-//! Prints the tables of simulated experiments, monitors and ship gates.
+//! Prints the tables of simulated experiments, monitors, ship gates and rules side by side.
 #![allow(clippy::print_stderr, reason = "a program tells its caller what is wrong")]
 
 use std::process::ExitCode;
 
 use simulations::arguments::Simulation;
-use simulations::{arguments, gate, monitor, tables};
+use simulations::{arguments, gate, monitor, scoreboard, tables};
 
 fn main() -> ExitCode {
     let arguments = match arguments::parse(std::env::args().skip(1)) {
@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Simulation::Experiments => tables::experiments(&arguments, &mut out),
         Simulation::Monitor => monitor::tables(&arguments, &mut out),
         Simulation::Gate => gate::tables(&arguments, &mut out),
+        Simulation::Scoreboard => scoreboard::tables(&arguments, &mut out),
     };
     match written {
         Ok(()) => ExitCode::SUCCESS,

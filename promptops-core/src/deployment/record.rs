@@ -57,6 +57,13 @@ pub enum Origin {
         /// How the proposer went about it.
         strategy: String,
     },
+    /// Written for what failed on a dataset.
+    Dataset {
+        /// The dataset and its version.
+        dataset: String,
+        /// How the proposer went about it.
+        strategy: String,
+    },
     /// Another deployment's candidate, against what is live now.
     Rebase {
         /// The other deployment.

@@ -19,8 +19,8 @@ mod watch;
 pub use attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
 pub use control::{Control, Stopped};
 pub use controller::{
-    AttemptLimits, Attribution, Done, ImprovementPlan, Improver, ImproverHandle, LookBack, Pass, PassState,
-    ReplayRecord, ReplaySizes,
+    AttemptLimits, Attribution, Done, Improved, ImprovementPlan, Improver, ImproverHandle, LookBack, Pass,
+    PassState, ReplayRecord, ReplaySizes,
 };
 pub use record::{ImprovementRecord, KnownCluster, RecordKind};
 pub use service::{ClusterFilter, Improvements, Improving};

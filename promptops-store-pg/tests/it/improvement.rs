@@ -57,8 +57,10 @@ async fn everything_is_one_wait_for_the_server() {
         revision(&backend).await;
         rounds[4] = proxy.rounds();
         proxy.count_rounds();
-        let listed = backend.improvement_records(&acme_id(), &all, &PageRequest::default());
-        listed.await.unwrap();
+        let listed = backend
+            .improvement_records(&acme_id(), &all, &PageRequest::default())
+            .await;
+        assert_eq!(listed.unwrap().items.len(), 1);
         rounds[5] = proxy.rounds();
     }
     // The connection prepares each statement once.

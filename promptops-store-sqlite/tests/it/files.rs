@@ -26,7 +26,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
         ErrorKind::Unsupported,
         &[
             "schema 99",
-            "newer than 5",
+            "newer than 6",
             "use the release that wrote it",
             "prompts.db",
         ],

@@ -16,7 +16,7 @@ use promptops_core::prompt::{Body, Lookup, Reference, Store};
 use promptops_store_sqlite::SqliteBackend;
 
 use crate::desk::{acme, audit_log, name, production, promote, save};
-use crate::{completion, deployments, files, queued, runs, traffic};
+use crate::{completion, deployments, files, improving, queued, runs, traffic};
 
 const TASK: &str = "PROMPTOPS_TEST_TASK";
 const FILE: &str = "PROMPTOPS_TEST_FILE";
@@ -91,6 +91,7 @@ fn other_process() {
             "evaluate" => runs::evaluate(file, &label).await,
             "record" => traffic::record(file, &label).await,
             "queue" => queued::record(file, &label).await,
+            "improve" => improving::improve(file, &label).await,
             "complete" => completion::race(file, &label).await,
             "open" => files::open_read_only(file).await,
             other => panic!("unknown task {other}"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::dimensions::Dimensions;
 use super::improver::Improver;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{PageRequest, Timestamp, TraceId};
+use crate::base::{PageRequest, Timestamp};
 use crate::evaluation::run::RunFilter;
 use crate::evaluation::{Dataset, Entry, EntryResult, Run};
 use crate::improvement::replay::{Call, ReplayItem, Stratum};
@@ -37,11 +37,6 @@ fn stratum_of(entry: &Entry) -> Stratum {
         Some(TARGET) => Stratum::Target,
         _ => Stratum::Guard,
     }
-}
-
-/// The trace that an entry was made of.
-pub(super) fn trace_of(entry: &Entry) -> Option<TraceId> {
-    entry.id.strip_prefix("trace-")?.parse().ok()
 }
 
 impl Improver {
@@ -196,6 +191,11 @@ impl Arm {
         self.results.iter().map(of).collect()
     }
 
+    /// The first answer to an entry, by its place in the dataset.
+    pub fn first_result(&self, place: usize) -> Option<&EntryResult> {
+        self.results.get(place)?.first()?.as_ref()
+    }
+
     /// The mean of one dimension's scores over all calls that were answered; `None` when none was.
     pub fn mean(&self, dimensions: &Dimensions, dimension: usize) -> Option<f64> {
         let calls = self.calls(dimensions);
@@ -232,10 +232,10 @@ pub(super) fn items(
     entries.iter().zip(arms).map(item).collect()
 }
 
-/// Entries by the traces that they were made of.
-pub(super) fn traces_of(entries: &[Entry]) -> BTreeMap<TraceId, Stratum> {
+/// Entries, and what each is replayed for.
+pub(super) fn strata_of(entries: &[Entry]) -> BTreeMap<String, Stratum> {
     entries
         .iter()
-        .filter_map(|entry| Some((trace_of(entry)?, stratum_of(entry))))
+        .map(|entry| (entry.id.clone(), stratum_of(entry)))
         .collect()
 }

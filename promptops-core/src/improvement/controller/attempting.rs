@@ -297,12 +297,7 @@ impl Improver {
             .snippets(&closure.snippets)
             .guards(self.plan.guards.clone())
             .seed(self.plan.gate.seed);
-        let (budget, amount) = self.proposer_budget().await?;
-        let reserved = self.reserve("asking a proposer", amount).await?;
-        let mut ledger = Ledger::new(budget);
-        let asked = self.keeping(None, proposer.propose(&brief, &mut ledger)).await;
-        let spent = spending(ledger.spent());
-        self.settle(reserved, spent).await?;
+        let (asked, spent) = self.ask_for(proposer, &brief).await?;
         attempt.spent = attempt.spent.plus(spent);
         let asked = asked.and_then(answered);
         // Before anything is made of it: what was paid for is not asked again.
@@ -315,6 +310,21 @@ impl Improver {
         };
         attempt.stage = AttemptStage::Drafting;
         self.keep_attempt(attempt).await
+    }
+
+    /// Asks a proposer within what is left of the day; what it spent is settled however that ends.
+    pub(super) async fn ask_for(
+        &self,
+        proposer: &dyn Proposer,
+        brief: &Brief<'_>,
+    ) -> Result<(Result<Proposed>, Spending)> {
+        let (budget, amount) = self.proposer_budget().await?;
+        let reserved = self.reserve("asking a proposer", amount).await?;
+        let mut ledger = Ledger::new(budget);
+        let asked = self.keeping(None, proposer.propose(brief, &mut ledger)).await;
+        let spent = spending(ledger.spent());
+        self.settle(reserved, spent).await?;
+        Ok((asked, spent))
     }
 
     /// The cluster's members among the traces that a proposer may see.
@@ -345,7 +355,7 @@ impl Improver {
     }
 
     /// The identities of the prompt's newest texts.
-    async fn known_texts(&self) -> Result<Vec<ContentHash>> {
+    pub(super) async fn known_texts(&self) -> Result<Vec<ContentHash>> {
         let page = PageRequest::first(PageRequest::MAX_LIMIT);
         let versions = self
             .prompts()
@@ -381,20 +391,27 @@ impl Improver {
         Ok((budget, amount))
     }
 
+    async fn keep_drafts(&self, mut attempt: Attempt, live: Live) -> Result<Attempt> {
+        self.save_drafts(&mut attempt.candidates, live.version).await?;
+        attempt.stage = AttemptStage::Selecting;
+        self.keep_attempt(attempt).await
+    }
+
     /// Keeps what was proposed as drafts, which nobody sees who does not ask for them. A content that is kept already is the
     /// draft that it was.
-    async fn keep_drafts(&self, mut attempt: Attempt, live: Live) -> Result<Attempt> {
-        for candidate in &mut attempt.candidates {
+    pub(super) async fn save_drafts(
+        &self,
+        candidates: &mut [AttemptCandidate],
+        of: VersionNumber,
+    ) -> Result<()> {
+        for candidate in candidates {
             let Some(content) = candidate.content.take() else {
                 continue;
             };
             let draft = Draft::new(content)
                 .by(self.actor.clone())
-                .parent(live.version)
-                .message(format!(
-                    "proposed for failures of {}: {}",
-                    live.version, candidate.strategy
-                ));
+                .parent(of)
+                .message(format!("proposed for failures of {of}: {}", candidate.strategy));
             match self.prompts().save(&self.prompt, draft).await {
                 Ok(version) => candidate.version = Some(version.number),
                 // What an author would be told is what a candidate is refused for.
@@ -409,8 +426,7 @@ impl Improver {
                 Err(error) => return Err(error),
             }
         }
-        attempt.stage = AttemptStage::Selecting;
-        self.keep_attempt(attempt).await
+        Ok(())
     }
 
     /// Scores the drafts on the part that selects, where there is more than one.
@@ -588,7 +604,7 @@ fn answered(proposed: Proposed) -> Result<Proposed> {
 }
 
 /// What came of asking, as it is kept.
-fn candidates(proposed: Proposed) -> Vec<AttemptCandidate> {
+pub(super) fn candidates(proposed: Proposed) -> Vec<AttemptCandidate> {
     let usable = proposed.proposals.into_iter().map(|proposal| AttemptCandidate {
         strategy: proposal.strategy.as_str().to_owned(),
         rationale: proposal.rationale,
@@ -619,7 +635,7 @@ fn spending(spent: Spent) -> Spending {
 }
 
 /// What a deployment can keep of a rationale: it is a model's, and may hold anything.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
     let mut text: String = text.chars().map(plain).collect();
     text.truncate(text.floor_char_boundary(MAX_RATIONALE));

@@ -7,6 +7,7 @@ mod background;
 mod budget;
 mod dimensions;
 mod failures;
+mod from_dataset;
 mod held_out;
 mod improver;
 mod lease;
@@ -18,6 +19,7 @@ mod window;
 
 pub use attribution::Attribution;
 pub use background::ImproverHandle;
+pub use from_dataset::Improved;
 pub use improver::Improver;
 pub use pass::{Done, Pass, PassState};
 pub use plan::{AttemptLimits, ImprovementPlan, LookBack, ReplaySizes};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::arms::{items, traces_of};
+use super::arms::{items, strata_of};
 use super::dimensions::Dimensions;
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
@@ -38,8 +38,8 @@ pub struct ReplayRecord {
     pub candidate: Option<RunId>,
     /// Who answered, and who scored.
     pub evaluator: Option<EvaluatorRecord>,
-    /// The traces that decided.
-    pub traces: BTreeMap<TraceId, Stratum>,
+    /// The entries that decided, and what each was replayed for; those made of traces are called `trace-` and the trace's id.
+    pub entries: BTreeMap<String, Stratum>,
     /// What the gate said; `None` where there was nothing to hold against it.
     pub report: Option<GateReport>,
 }
@@ -53,13 +53,23 @@ impl ReplayRecord {
         crate::base::stored::from_json("record of a replay", document.json())
     }
 
+    /// The traces among the entries that decided, and what each was replayed for.
+    #[must_use]
+    pub fn traces(&self) -> BTreeMap<TraceId, Stratum> {
+        let trace = |entry: &str| entry.strip_prefix("trace-")?.parse().ok();
+        let entries = self.entries.iter();
+        entries
+            .filter_map(|(entry, stratum)| Some((trace(entry)?, *stratum)))
+            .collect()
+    }
+
     fn nothing() -> Self {
         Self {
             dataset: None,
             baseline: None,
             candidate: None,
             evaluator: None,
-            traces: BTreeMap::new(),
+            entries: BTreeMap::new(),
             report: None,
         }
     }
@@ -201,7 +211,7 @@ impl Improver {
         Ok(self.now().signed_duration_since(last.at) < TimeDelta::minutes(minutes))
     }
 
-    async fn replay(&self, deployment: Deployment, traces: &[TraceRecord]) -> Result<Deployment> {
+    pub(super) async fn replay(&self, deployment: Deployment, traces: &[TraceRecord]) -> Result<Deployment> {
         let number = deployment.evidence.as_ref().map_or(0, |evidence| evidence.number) + 1;
         let dataset = match self.held_out(PURPOSE, deployment.id.as_str(), number).await? {
             Some(dataset) => Some(dataset),
@@ -384,7 +394,7 @@ impl Improver {
                 baseline: Some(before.run.id.clone()),
                 candidate: Some(after.run.id.clone()),
                 evaluator: Some(after.run.evaluator.clone()),
-                traces: traces_of(&entries),
+                entries: strata_of(&entries),
                 report: Some(report),
             })?,
         })
@@ -406,14 +416,14 @@ impl Improver {
         })
     }
 
-    /// How often replays into this slot were decided by traces of which these are a good part.
+    /// How often replays into this slot were decided by entries of which these are a good part.
     async fn earlier_uses(&self, deployment: &Deployment, entries: &[Entry]) -> Result<u32> {
         let filter = DeploymentFilter {
             prompt: Some(self.prompt.clone()),
             environment: Some(self.environment.clone()),
             ..DeploymentFilter::default()
         };
-        let now = traces_of(entries);
+        let now = strata_of(entries);
         let mut uses = 0;
         for other in self.all_deployments(&filter).await? {
             let Some(evidence) = other.evidence else {
@@ -425,9 +435,9 @@ impl Improver {
                 continue;
             };
             let shared = record
-                .traces
+                .entries
                 .keys()
-                .filter(|trace| now.contains_key(*trace))
+                .filter(|entry| now.contains_key(*entry))
                 .count();
             let is_same = shared * REUSED >= now.len().max(1);
             if is_same || other.id == deployment.id {

@@ -65,7 +65,7 @@ async fn cut_off_after(polls: usize) -> (bool, u64) {
         world.clock.advance(Duration::from_secs(120));
     }
     let deployments = world.deployments().await;
-    assert_eq!(deployments.len(), 1, "after {polls} polls");
+    assert_eq!(deployments.len(), 1, "after {polls} polls:");
     assert_eq!(deployments[0].state, State::AbPassed, "after {polls} polls");
     let transitions = world
         .acme

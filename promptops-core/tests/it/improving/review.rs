@@ -595,7 +595,7 @@ async fn what_is_alike_to_what_a_proposer_was_shown_decides_nothing_later() {
         .document(&candidate.evidence.unwrap().report)
         .await
         .unwrap();
-    let decided = ReplayRecord::read(&document).unwrap().traces;
+    let decided = ReplayRecord::read(&document).unwrap().traces();
     assert!(decided.len() > 50);
     let mut alike = 0;
     for trace in decided.keys() {
@@ -741,7 +741,7 @@ async fn a_rebased_candidate_is_asked_to_mend_what_it_was_written_for() {
         .document(&again.evidence.unwrap().report)
         .await
         .unwrap();
-    for (trace, stratum) in ReplayRecord::read(&document).unwrap().traces {
+    for (trace, stratum) in ReplayRecord::read(&document).unwrap().traces() {
         let trace = world.acme.traces().get(trace).await.unwrap();
         let is_refund = trace.inputs.unwrap()["kind"] == "refund";
         let is_target = stratum == promptops_core::improvement::replay::Stratum::Target;

@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use promptops_core::ErrorKind;
 use promptops_core::base::{Actor, ClusterId, PageRequest};
-use promptops_core::deployment::{State, Step, Verdict};
+use promptops_core::deployment::{Evidence, State, Step, Verdict};
+use promptops_core::evaluation::{Evaluation, Score, Scorer, ScorerInput};
 use promptops_core::improvement::cluster::ClusterStatus;
 use promptops_core::improvement::proposer::LlmProposer;
-use promptops_core::improvement::{ClusterFilter, DailyBudget, Done, PassState, ReplayRecord, day_of};
+use promptops_core::improvement::{
+    ClusterFilter, DailyBudget, Done, ImprovementPlan, PassState, ReplayRecord, day_of,
+};
 use promptops_core::llm::ScriptedLlm;
 use promptops_core::observation::Trace;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::world::{ENVIRONMENT, PROMPT, REFUNDS, World, mo, olga, proposing};
+use super::world::{ENVIRONMENT, PROMPT, REFUNDS, World, mo, model, olga, proposing};
 
 #[tokio::test]
 async fn a_replay_whose_model_is_out_is_no_verdict_and_counts_in_neither_arm() {
@@ -389,4 +393,57 @@ async fn a_pass_needs_little_of_a_threads_stack() {
     let improver = world.improver();
     let pass = improver.run_once();
     assert!(size_of_val(&pass) < 8 * 1024, "{} bytes", size_of_val(&pass));
+}
+
+/// Cannot tell anything: a judge that is down.
+struct Silent;
+
+#[async_trait]
+impl Scorer for Silent {
+    fn name(&self) -> &str {
+        "silent"
+    }
+
+    fn configuration(&self) -> Value {
+        json!({})
+    }
+
+    async fn score(&self, _: &ScorerInput<'_>) -> promptops_core::Result<Score> {
+        Err(promptops_core::Error::new(
+            ErrorKind::Unavailable,
+            "the judge is down",
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_judge_that_is_down_gives_no_verdict_and_another_evaluator_begins_anew() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    let judged = Evaluation::new(model(world.weather.clone())).criterion(Silent);
+    world.pass(&world.improver_by(ImprovementPlan::new(judged))).await;
+    let failed = deployments.get(&proposed.id).await.unwrap();
+    let evidence = failed.evidence.unwrap();
+    assert_eq!(
+        (failed.state, evidence.verdict),
+        (State::AbFailed, Verdict::Inconclusive)
+    );
+    assert!(evidence.reason.contains("infrastructure"), "{}", evidence.reason);
+    let read = async |evidence: &Evidence| {
+        let document = world.acme.deployments().document(&evidence.report).await.unwrap();
+        ReplayRecord::read(&document).unwrap()
+    };
+    let first = read(&evidence).await;
+    assert_eq!(first.evaluator.unwrap().criteria[0].scorer, "silent");
+    // The same traces and the same versions, and yet other runs: what another evaluator found counts for nothing.
+    world.traffic(300).await;
+    world.pass(&world.improver()).await;
+    let again = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(again.state, State::AbPassed);
+    let second = read(&again.evidence.unwrap()).await;
+    assert_eq!(second.evaluator.unwrap().criteria[0].scorer, "right_queue");
+    assert_ne!(first.baseline, second.baseline);
 }

@@ -1,4 +1,6 @@
-//! A support desk in memory: tickets of a few kinds, a model that follows the prompt's text, and production's traffic.
+//! A support desk: tickets of a few kinds, a model that follows the prompt's text, and production's traffic.
+//!
+//! It knows nothing of a backend: the tests of killed and racing workers, and the benches, have it too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +13,7 @@ use promptops_core::evaluation::{Evaluation, Score, Scorer, ScorerInput};
 use promptops_core::improvement::monitor::MonitorSettings;
 use promptops_core::improvement::replay::Shares;
 use promptops_core::improvement::{ImprovementPlan, Improver, LookBack, Pass, ReplaySizes};
-use promptops_core::llm::{Blueprint, Completion, LlmError, LlmErrorKind, ScriptedLlm};
+use promptops_core::llm::{Blueprint, Completion, LlmClient, LlmError, LlmErrorKind, ScriptedLlm};
 use promptops_core::observation::Trace;
 use promptops_core::prompt::{Draft, Version};
 use promptops_core::{MemoryBackend, PromptOps, Stores, Tenant};
@@ -27,6 +29,10 @@ pub const BASE: &str = "You sort the tickets of a shop into queues. The queues a
 pub const REFUNDS: &str = "Refunds go to billing.";
 /// What makes the model get everything else wrong.
 pub const CONFUSING: &str = "When in doubt, say other.";
+/// What comes in day by day: of five tickets two are refunds, two logins, one is a parcel.
+pub const USUAL: [&str; 5] = ["refund", "login", "refund", "parcel", "login"];
+/// What a version that knows of refunds gets wrong, and one that does not gets right.
+pub const EXCHANGES: [&str; 1] = ["exchange"];
 
 pub fn olga() -> Actor {
     Actor::owner("olga")
@@ -84,12 +90,11 @@ pub fn answer(text: &str, weather: &Weather) -> &'static str {
     if text.contains(CONFUSING) && !is("refund") {
         return "other";
     }
+    let knows_refunds = text.contains(REFUNDS);
     if is("refund") {
-        if text.contains(REFUNDS) {
-            "billing"
-        } else {
-            "other"
-        }
+        if knows_refunds { "billing" } else { "other" }
+    } else if is("exchange") && knows_refunds {
+        "billing"
     } else if is("login") {
         "accounts"
     } else {
@@ -141,6 +146,33 @@ pub fn proposal(blueprint: &Blueprint) -> Result<Completion, LlmError> {
     Ok(ScriptedLlm::answer(reply))
 }
 
+/// The model asked, and the queue that it names held against the right one.
+pub fn evaluation_by(model: Arc<dyn LlmClient>) -> Evaluation {
+    Evaluation::new(model).criterion(RightQueue)
+}
+
+/// A plan with figures for small worlds.
+pub fn plan_of(evaluation: Evaluation) -> ImprovementPlan {
+    ImprovementPlan::new(evaluation)
+        .sizes(ReplaySizes {
+            repeats: 1,
+            ..ReplaySizes::default()
+        })
+        .shares(Shares {
+            propose: 20,
+            select: 20,
+            confirm: 60,
+        })
+        .look_back(LookBack {
+            traces: 2_000,
+            ..LookBack::default()
+        })
+        .monitor(MonitorSettings {
+            horizon: 500,
+            ..MonitorSettings::default()
+        })
+}
+
 pub struct World {
     #[allow(dead_code, reason = "lives as long as the world does")]
     pub ops: PromptOps,
@@ -162,14 +194,12 @@ impl World {
             .ids(Arc::new(SequentialIds::default()))
             .deployment_settings(settings)
             .build();
-        let acme = ops.tenant("acme").unwrap();
-        let world = Self {
-            ops,
-            acme,
-            clock,
-            weather: Arc::default(),
-            tickets: AtomicU64::new(0),
-        };
+        Self::of(ops, clock).await
+    }
+
+    /// A world that nothing has happened in, by the clock that these go by.
+    pub async fn of(ops: PromptOps, clock: Arc<ManualClock>) -> Self {
+        let world = Self::going_on(ops, clock, 0);
         let first = world.save("").await;
         world
             .acme
@@ -178,6 +208,17 @@ impl World {
             .await
             .unwrap();
         world
+    }
+
+    /// A world in which something has happened, so many tickets among it.
+    pub fn going_on(ops: PromptOps, clock: Arc<ManualClock>, tickets: u64) -> Self {
+        Self {
+            acme: ops.tenant("acme").unwrap(),
+            ops,
+            clock,
+            weather: Arc::default(),
+            tickets: AtomicU64::new(tickets),
+        }
     }
 
     /// A version whose text says this beside the base.
@@ -190,12 +231,16 @@ impl World {
             .unwrap()
     }
 
-    /// So many tickets come in, three minutes apart: of five two are refunds, two logins, one is a parcel.
+    /// So many tickets come in, three minutes apart.
     pub async fn traffic(&self, tickets: u64) {
+        self.traffic_of(tickets, &USUAL).await;
+    }
+
+    /// So many tickets come in, three minutes apart, of these kinds in turns.
+    pub async fn traffic_of(&self, tickets: u64, kinds: &[&str]) {
         for _ in 0..tickets {
             let n = self.tickets.fetch_add(1, Ordering::Relaxed);
-            let kind = ["refund", "login", "refund", "parcel", "login"][(n % 5) as usize];
-            let inputs = json!({ "kind": kind, "ticket": words(n) });
+            let inputs = ticket_of(n, kinds);
             let resolved = self
                 .acme
                 .resolve(&format!("{PROMPT}@{ENVIRONMENT}"))
@@ -221,29 +266,12 @@ impl World {
 
     /// A plan with figures for small worlds.
     pub fn plan(&self) -> ImprovementPlan {
-        self.plan_by(Evaluation::new(model(self.weather.clone())).criterion(RightQueue))
+        plan_of(evaluation_by(model(self.weather.clone())))
     }
 
     /// The same by another evaluation.
     pub fn plan_by(&self, evaluation: Evaluation) -> ImprovementPlan {
-        ImprovementPlan::new(evaluation)
-            .sizes(ReplaySizes {
-                repeats: 1,
-                ..ReplaySizes::default()
-            })
-            .shares(Shares {
-                propose: 20,
-                select: 20,
-                confirm: 60,
-            })
-            .look_back(LookBack {
-                traces: 2_000,
-                ..LookBack::default()
-            })
-            .monitor(MonitorSettings {
-                horizon: 500,
-                ..MonitorSettings::default()
-            })
+        plan_of(evaluation)
     }
 
     pub fn improver(&self) -> Improver {
@@ -280,6 +308,15 @@ impl World {
             .version
             .get()
     }
+}
+
+/// What the prompt is rendered with for the n-th ticket.
+pub fn ticket(n: u64) -> Value {
+    ticket_of(n, &USUAL)
+}
+
+fn ticket_of(n: u64, kinds: &[&str]) -> Value {
+    json!({ "kind": kinds[n as usize % kinds.len()], "ticket": words(n) })
 }
 
 /// Words that no two tickets share, without digits, which count as none.
