@@ -9,6 +9,7 @@ pub mod measure;
 pub mod memory;
 pub mod prompt;
 pub mod table;
+pub mod transitions;
 
 /// Whether `cargo bench` runs this, rather than `cargo test --all-targets`, which is to be quick.
 #[must_use]

@@ -1,10 +1,11 @@
-//! PostgreSQL: what is cold, promotions, what other processes see of them, feedback.
+//! PostgreSQL: what is cold, promotions, steps of deployments, what other processes see of them, feedback.
 //!
 //! `cargo bench -p promptops-benches --bench postgres -- cold feedback` runs two of the sections.
 
 mod catch_up;
 mod cold;
 mod database;
+mod deployments;
 mod elsewhere;
 mod feedback;
 mod promote;
@@ -40,6 +41,9 @@ fn main() {
         }
         if wants("promote") {
             promote::run(&database).await;
+        }
+        if wants("deployments") {
+            deployments::run(&database).await;
         }
         if wants("elsewhere") {
             elsewhere::run(&database).await;

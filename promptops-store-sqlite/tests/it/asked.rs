@@ -18,7 +18,7 @@ use promptops_core::improvement::{
 };
 use promptops_core::llm::{Blueprint, Completion, LlmClient, LlmError, ScriptedLlm};
 use promptops_core::prompt::{Body, Reference};
-use promptops_core::{ErrorKind, PromptOps, Stores, Tenant};
+use promptops_core::{Error, ErrorKind, PromptOps, Stores, Tenant};
 use serde::{Deserialize, Serialize};
 
 use crate::world::{ENVIRONMENT, PROMPT, evaluation_by, model, plan_of, proposing};
@@ -183,16 +183,26 @@ impl Worker {
         self.notes.note(&Note::Began {
             worker: worker.clone(),
         });
-        let pass = self.improver.run_once().await.unwrap();
-        for (step, error) in &pass.problems {
+        let problem = |step: &str, error: &Error| {
             self.notes.note(&Note::Problem {
                 worker: worker.clone(),
-                step: (*step).to_owned(),
+                step: step.to_owned(),
                 kind: format!("{:?}", error.kind()),
                 error: error.to_string(),
             });
-        }
-        let things = (pass.state == PassState::Worked).then_some(pass.did.len());
+        };
+        let things = match self.improver.run_once().await {
+            Ok(pass) => {
+                for (step, error) in &pass.problems {
+                    problem(step, error);
+                }
+                (pass.state == PassState::Worked).then_some(pass.did.len())
+            }
+            Err(error) => {
+                problem("pass", &error);
+                None
+            }
+        };
         self.notes.note(&Note::Did { worker, things });
         things
     }
