@@ -1,21 +1,17 @@
 //! The watch over what is live: scores folded into monitors, and what follows from their verdicts.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
-use super::plan::SUCCESS;
 use crate::base::error::{ErrorKind, Result};
-use crate::base::{Change, PageRequest, ScoreName, Timestamp, VersionNumber};
+use crate::base::{Change, ScoreName, Timestamp, VersionNumber};
 use crate::deployment::{Deployment, DeploymentFilter, Document, State, Step};
 use crate::evaluation::run::EvaluatorRecord;
-use crate::improvement::controller::dimensions::Dimensions;
-use crate::improvement::monitor::{Alarm, Baseline, Incumbent, Monitor, Verdict};
+use crate::improvement::monitor::{Alarm, Verdict};
 use crate::improvement::record::{ImprovementRecord, RecordKind};
-use crate::improvement::store::{ImprovementCommit, RecordFilter};
-use crate::improvement::watch::{Blame, Watch, WatchFigures, WatchPurpose, WatchStatus};
+use crate::improvement::store::ImprovementCommit;
+use crate::improvement::watch::{Blame, Watch, WatchPurpose, WatchStatus};
 
 /// Scores of how long a time are read at once.
 const SLICE: TimeDelta = TimeDelta::hours(1);
@@ -125,7 +121,7 @@ impl Improver {
         }))
     }
 
-    async fn stored_watch(&self, deployment: &Deployment, epoch: u32) -> Result<Option<Watch>> {
+    pub(super) async fn stored_watch(&self, deployment: &Deployment, epoch: u32) -> Result<Option<Watch>> {
         let id = Watch::key(&deployment.id, epoch);
         let found = self
             .with
@@ -138,7 +134,12 @@ impl Improver {
         })
     }
 
-    fn new_watch(&self, deployment: &Deployment, version: VersionNumber, since: Timestamp) -> Watch {
+    pub(super) fn new_watch(
+        &self,
+        deployment: &Deployment,
+        version: VersionNumber,
+        since: Timestamp,
+    ) -> Watch {
         Watch {
             deployment: deployment.id.clone(),
             epoch: deployment.monitor_epoch,
@@ -160,111 +161,8 @@ impl Improver {
         }
     }
 
-    /// Finds what scores are to be held against, and begins; `false` as long as there is nothing.
-    ///
-    /// The first watch of a deployment is held against what was live before it, on production's traffic. A later one is held
-    /// against the version itself: after an owner's override against its scores until then, which the owner accepted; after a
-    /// change of the evaluator against the first scores by the new one.
-    async fn begin(
-        &self,
-        watch: &mut Watch,
-        deployment: &Deployment,
-        evaluator: &EvaluatorRecord,
-    ) -> Result<bool> {
-        let metrics = self.metrics(evaluator)?;
-        let needed = self.plan.monitor.min_reference;
-        let before = match watch.epoch {
-            0 | 1 => None,
-            epoch => self.stored_watch(deployment, epoch - 1).await?,
-        };
-        let incumbents = match before {
-            None => match incumbent_of(deployment) {
-                Some(version) => self.incumbent(version, &metrics, (None, watch.since)).await?,
-                None => BTreeMap::new(),
-            },
-            Some(before) if before.scored_by == watch.scored_by => {
-                let span = (Some(before.since), watch.since);
-                self.incumbent(watch.version, &metrics, span).await?
-            }
-            Some(_) => {
-                let to = self.settled();
-                let found = self
-                    .incumbent(watch.version, &metrics, (Some(watch.since), to))
-                    .await?;
-                if !found.values().any(|incumbent| incumbent.count() >= needed) {
-                    return Ok(false);
-                }
-                (watch.since, watch.looked_to) = (to, to);
-                found
-            }
-        };
-        let replayed = self.replayed_means(deployment).await?;
-        let monitor = self.monitor(metrics, incumbents, &replayed)?;
-        watch.figures = Some(WatchFigures::new(monitor, watch.since));
-        watch.status = WatchStatus::Watching;
-        Ok(true)
-    }
-
-    /// A monitor over the metrics that have a reference, or over all where none has: it cannot clear anything then.
-    fn monitor(
-        &self,
-        metrics: Vec<ScoreName>,
-        mut incumbents: BTreeMap<ScoreName, Incumbent>,
-        replayed: &BTreeMap<ScoreName, f64>,
-    ) -> Result<Monitor> {
-        let baselines = metrics.into_iter().map(|metric| {
-            let none = Incumbent::Passes { passed: 0, total: 0 };
-            let baseline = Baseline {
-                incumbent: incumbents.remove(&metric).unwrap_or(none),
-                candidate: replayed.get(&metric).copied(),
-            };
-            (metric, baseline)
-        });
-        let mut baselines: BTreeMap<ScoreName, Baseline> = baselines.collect();
-        let all = Monitor::new(self.plan.monitor, baselines.clone())?;
-        let is_chosen = !self.plan.metrics.is_empty();
-        // One that nothing could be worse than is never cleared either, as where errors alone say what success was.
-        let without = all.metrics().iter().filter(|metric| metric.reference.is_err());
-        if is_chosen || without.clone().count() == baselines.len() {
-            return Ok(all);
-        }
-        for metric in without {
-            baselines.remove(&metric.name);
-        }
-        Monitor::new(self.plan.monitor, baselines)
-    }
-
-    /// What is watched.
-    fn metrics(&self, evaluator: &EvaluatorRecord) -> Result<Vec<ScoreName>> {
-        if !self.plan.metrics.is_empty() {
-            return Ok(self.plan.metrics.clone());
-        }
-        let dimensions = Dimensions::of(evaluator)?;
-        let mut metrics: Vec<ScoreName> = dimensions.names().cloned().collect();
-        if metrics.iter().all(|metric| metric.as_str() != SUCCESS) {
-            metrics.push(ScoreName::new(SUCCESS)?);
-        }
-        Ok(metrics)
-    }
-
-    /// The candidate's means in its replay, for the chart.
-    async fn replayed_means(&self, deployment: &Deployment) -> Result<BTreeMap<ScoreName, f64>> {
-        let Some(evidence) = &deployment.evidence else {
-            return Ok(BTreeMap::new());
-        };
-        let document = self.deployments().document(&evidence.report).await?;
-        let report = super::ReplayRecord::read(&document)
-            .ok()
-            .and_then(|record| record.report);
-        let metrics = report.map(|report| report.metrics).unwrap_or_default();
-        Ok(metrics
-            .into_iter()
-            .map(|metric| (metric.name, metric.all.candidate))
-            .collect())
-    }
-
     /// Until when traces have their scores.
-    fn settled(&self) -> Timestamp {
+    pub(super) fn settled(&self) -> Timestamp {
         let settle = TimeDelta::from_std(self.plan.settle).unwrap_or(TimeDelta::MAX);
         self.now()
             .checked_sub_signed(settle)
@@ -272,7 +170,7 @@ impl Improver {
     }
 
     /// Folds the scores that came since the last look.
-    async fn fold(&self, watch: &mut Watch) -> Result<()> {
+    pub(super) async fn fold(&self, watch: &mut Watch) -> Result<()> {
         let to = self.settled();
         let Some(figures) = &mut watch.figures else {
             return Ok(());
@@ -440,130 +338,6 @@ impl Improver {
         }
     }
 
-    /// What a rollback made live again is watched too; an alarm is told, and nothing follows from it.
-    async fn watch_restored(&self, live: Live, pass: &mut Pass) -> Result<()> {
-        for mut watch in self.open_restored().await? {
-            if watch.version != live.version {
-                watch.end = Some("something else went live".to_owned());
-                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
-                continue;
-            }
-            self.fold(&mut watch).await?;
-            let verdict = match &watch.figures {
-                Some(figures) => figures.monitor.verdict(&figures.state, self.now())?,
-                None => continue,
-            };
-            match verdict {
-                Verdict::Watching { .. } => self.keep_watch(watch, None).await?,
-                Verdict::Alarm(alarm) => {
-                    pass.did(Done::Alarm {
-                        deployment: watch.deployment.clone(),
-                        alarm: alarm.clone(),
-                    });
-                    watch.status = WatchStatus::Alarm;
-                    watch.end = Some(alarm.to_string());
-                    self.keep_and_tell(watch).await?;
-                }
-                Verdict::Cleared | Verdict::NoData { .. } => {
-                    watch.end = Some("no harm was seen".to_owned());
-                    self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
-                }
-            }
-        }
-        self.begin_restored(live).await
-    }
-
-    async fn open_restored(&self) -> Result<Vec<Watch>> {
-        let watching = self.watches_that(WatchStatus::Watching).await?;
-        let restored = watching
-            .into_iter()
-            .filter(|watch| watch.purpose == WatchPurpose::Restored);
-        Ok(restored.collect())
-    }
-
-    async fn watches_that(&self, status: WatchStatus) -> Result<Vec<Watch>> {
-        let filter = RecordFilter {
-            prompt: Some(self.prompt.clone()),
-            environment: Some(self.environment.clone()),
-            status: Some(status.as_str()),
-            ..RecordFilter::all(RecordKind::Watch)
-        };
-        let found = self
-            .with
-            .all_records(&self.tenant, &filter, &PageRequest::default())
-            .await?;
-        let watches = found.into_iter().filter_map(|record| match record {
-            ImprovementRecord::Watch(watch) => Some(*watch),
-            _ => None,
-        });
-        Ok(watches.collect())
-    }
-
-    /// Ends the watches of deployments that ended without them: something else went live, a person rolled back, another epoch
-    /// began, or a worker died in between.
-    async fn end_left_over(&self) -> Result<()> {
-        for status in [WatchStatus::Watching, WatchStatus::Alarm] {
-            let watches = self.watches_that(status).await?;
-            for mut watch in watches {
-                if watch.purpose != WatchPurpose::Deployment {
-                    continue;
-                }
-                let deployment = self.deployments().get(&watch.deployment).await?;
-                let is_current = deployment.has_slot() && deployment.monitor_epoch == watch.epoch;
-                // Once it is known who is to blame only the status is missing.
-                if is_current && (deployment.state == State::Monitoring || watch.blame.is_none()) {
-                    continue;
-                }
-                if watch.end.is_none() {
-                    watch.end = Some(format!("the deployment is {}", deployment.standing()));
-                }
-                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Begins to watch what the last rollback restored, if that is live.
-    async fn begin_restored(&self, live: Live) -> Result<()> {
-        let filter = DeploymentFilter {
-            prompt: Some(self.prompt.clone()),
-            environment: Some(self.environment.clone()),
-            state: Some(State::RolledBack),
-            ..DeploymentFilter::default()
-        };
-        // Not the newest one: what was proposed earlier may have been rolled back later.
-        let restored = |deployment: &Deployment| {
-            deployment.shipped.as_ref().is_some_and(|shipped| {
-                shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision
-            })
-        };
-        let rolled_back = self.all_deployments(&filter).await?;
-        let Some(deployment) = rolled_back.into_iter().find(restored) else {
-            return Ok(());
-        };
-        let (Some(shipped), Some(ended)) = (&deployment.shipped, &deployment.ended) else {
-            return Ok(());
-        };
-        let epoch = deployment.monitor_epoch + 1;
-        if self.stored_watch(&deployment, epoch).await?.is_some() {
-            return Ok(());
-        }
-        let version = self.version(live.version).await?;
-        let evaluator = self.plan.evaluator(&version.content)?;
-        let metrics = self.metrics(&evaluator)?;
-        let incumbents = self.incumbent(live.version, &metrics, (None, shipped.at)).await?;
-        let monitor = self.monitor(metrics, incumbents, &BTreeMap::new())?;
-        let watch = Watch {
-            epoch,
-            purpose: WatchPurpose::Restored,
-            scored_by: self.plan.scorer_name(&evaluator),
-            status: WatchStatus::Watching,
-            figures: Some(WatchFigures::new(monitor, ended.at)),
-            ..self.new_watch(&deployment, live.version, ended.at)
-        };
-        self.keep_watch(watch, None).await
-    }
-
     async fn end(
         &self,
         mut watch: Watch,
@@ -589,7 +363,7 @@ impl Improver {
         Ok(())
     }
 
-    async fn keep_watch(&self, mut watch: Watch, status: Option<WatchStatus>) -> Result<()> {
+    pub(super) async fn keep_watch(&self, mut watch: Watch, status: Option<WatchStatus>) -> Result<()> {
         watch.status = status.unwrap_or(watch.status);
         self.keep_watch_as(watch, |_| ()).await.map(drop)
     }
@@ -600,7 +374,7 @@ impl Improver {
     }
 
     /// Keeps a watch, and tells of it: an alert.
-    async fn keep_and_tell(&self, watch: Watch) -> Result<Watch> {
+    pub(super) async fn keep_and_tell(&self, watch: Watch) -> Result<Watch> {
         let told = Change::WatchChanged {
             deployment: watch.deployment.clone(),
             prompt: watch.prompt.clone(),
@@ -622,10 +396,4 @@ impl Improver {
             .await?;
         Ok(watch)
     }
-}
-
-/// What scores are held against first: what was last known to be good.
-fn incumbent_of(deployment: &Deployment) -> Option<VersionNumber> {
-    let restores = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
-    restores.or(deployment.base.live.map(|live| live.version))
 }
