@@ -103,6 +103,11 @@ impl Improver {
                 .end_attempt(attempt, nothing("its cluster is gone"), pass)
                 .await;
         };
+        if known.record.status == ClusterStatus::Resolved {
+            return self
+                .end_attempt(attempt, nothing("somebody resolved its cluster meanwhile"), pass)
+                .await;
+        }
         let parts = self.parts(traces.to_vec())?;
         let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
         if attempt.stage == AttemptStage::Proposing {

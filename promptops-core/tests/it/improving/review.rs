@@ -12,6 +12,7 @@ use promptops_core::ErrorKind;
 use promptops_core::base::{Clock, EnvironmentName, Page, PageRequest, PromptName, TenantId, Timestamp};
 use promptops_core::deployment::{DeploymentFilter, DeploymentSettings, MonitorOutcome, State, Verdict};
 use promptops_core::evaluation::{Evaluation, Score, Scorer, ScorerInput};
+use promptops_core::improvement::cluster::ClusterStatus;
 use promptops_core::improvement::proposer::{Brief, Ledger, LlmProposer, Proposed, Proposer};
 use promptops_core::improvement::replay::Likeness;
 use promptops_core::improvement::{
@@ -866,4 +867,28 @@ async fn a_candidate_for_where_nothing_is_live_is_told_so() {
     let told = deployments.get(&proposed.id).await.unwrap();
     let reason = told.evidence.map(|evidence| evidence.reason).unwrap_or_default();
     assert!(reason.contains("nothing is live"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_attempt_ends_when_somebody_resolves_its_cluster() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let meddling =
+        Evaluation::new(model(world.weather.clone())).criterion(Meddling::new(&world, Meddle::Stop));
+    let plan = world
+        .plan_by(meddling)
+        .proposer(Arc::new(LlmProposer::new(proposing())));
+    let improver = world.improver_by(plan);
+    improver.run_once().await.unwrap();
+    let attempt = attempts(&world).await.remove(0);
+    assert_eq!(attempt.stage, AttemptStage::Selecting);
+    let improvements = world.acme.improvements();
+    improvements
+        .set_status(&attempt.cluster, ClusterStatus::Resolved, &mo())
+        .await
+        .unwrap();
+    improvements.resume(&olga()).await.unwrap();
+    world.pass(&improver).await;
+    assert!(world.deployments().await.is_empty());
+    assert_eq!(attempts(&world).await[0].stage, AttemptStage::Ended);
 }
