@@ -11,6 +11,7 @@ use super::machine::Step;
 use super::record::{Deployment, Hold, Shipped};
 use super::refusal;
 use super::service::Deployments;
+use super::state::State;
 use super::steps::{Said, Work};
 use crate::base::audit::check_reason;
 use crate::base::error::{Error, ErrorKind, Result};
@@ -134,7 +135,9 @@ impl<'a> Ship<'a> {
                 .as_ref()
                 .is_some_and(|shipped| shipped.revision == case.revision)
         };
-        let open = holder.as_ref().filter(|holder| is_live(holder));
+        // And nobody would ever say of what is not watched that it is well.
+        let is_in_the_way = |holder: &Deployment| is_live(holder) && holder.state != State::Shipped;
+        let open = holder.as_ref().filter(|holder| is_in_the_way(holder));
         let facts = Facts {
             closure: case.closure.hash,
             revision: case.revision,

@@ -54,6 +54,12 @@ pub struct Attempt {
     /// What the proposer's calls took.
     #[serde(default)]
     pub spent: Spending,
+    /// How often it could not go on.
+    #[serde(default)]
+    pub failures: u32,
+    /// When it could not go on last.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
     /// When it began.
     pub begun_at: Timestamp,
     /// When it ended.

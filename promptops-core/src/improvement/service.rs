@@ -140,22 +140,11 @@ impl Improvements {
             environment: filter.environment.clone(),
             status: filter.status.map(ClusterStatus::as_str),
         };
-        let found = self
-            .with
-            .store
-            .improvement_records(&self.tenant, &filter, page)
-            .await?;
-        Ok(Page {
-            items: found
-                .items
-                .into_iter()
-                .filter_map(|record| match record {
-                    ImprovementRecord::Cluster(known) => Some(known.record),
-                    _ => None,
-                })
-                .collect(),
-            next: found.next,
+        self.page(&filter, page, |record| match record {
+            ImprovementRecord::Cluster(known) => Some(known.record),
+            _ => None,
         })
+        .await
     }
 
     /// A cluster, with its members at the last look that found it.
@@ -247,20 +236,23 @@ impl Improvements {
             prompt: prompt.cloned(),
             ..RecordFilter::all(RecordKind::Attempt)
         };
-        let found = self
-            .with
-            .store
-            .improvement_records(&self.tenant, &filter, page)
-            .await?;
+        self.page(&filter, page, |record| match record {
+            ImprovementRecord::Attempt(attempt) => Some(*attempt),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn page<T>(
+        &self,
+        filter: &RecordFilter,
+        page: &PageRequest,
+        of: impl Fn(ImprovementRecord) -> Option<T>,
+    ) -> Result<Page<T>> {
+        let store = &self.with.store;
+        let found = store.improvement_records(&self.tenant, filter, page).await?;
         Ok(Page {
-            items: found
-                .items
-                .into_iter()
-                .filter_map(|record| match record {
-                    ImprovementRecord::Attempt(attempt) => Some(*attempt),
-                    _ => None,
-                })
-                .collect(),
+            items: found.items.into_iter().filter_map(of).collect(),
             next: found.next,
         })
     }

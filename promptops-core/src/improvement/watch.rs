@@ -77,6 +77,12 @@ pub struct Watch {
     /// Who is to blame for the alarm, once that was looked into.
     #[serde(default)]
     pub blame: Option<Blame>,
+    /// Since when looking into that has failed.
+    #[serde(default)]
+    pub failing_since: Option<Timestamp>,
+    /// How often it has.
+    #[serde(default)]
+    pub failures: u32,
     /// How it ended, in plain words.
     #[serde(default)]
     pub end: Option<String>,

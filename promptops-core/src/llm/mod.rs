@@ -8,6 +8,7 @@ mod cache;
 mod client;
 mod completion;
 mod error;
+pub(crate) mod objects;
 mod price;
 mod scripted;
 

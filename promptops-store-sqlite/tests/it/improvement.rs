@@ -28,6 +28,8 @@ fn attempt(id: &str) -> ImprovementRecord {
         candidates: Vec::new(),
         outcome: None,
         spent: Spending::NONE,
+        failures: 0,
+        failed_at: None,
         begun_at: Timestamp::default(),
         ended_at: None,
         revision: 1,
@@ -49,6 +51,8 @@ fn watch() -> ImprovementRecord {
         looked_to: Timestamp::default(),
         sessions: RecentSessions::default(),
         blame: None,
+        failing_since: None,
+        failures: 0,
         end: None,
         revision: 1,
     }))

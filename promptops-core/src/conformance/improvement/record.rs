@@ -82,6 +82,8 @@ fn awkward_attempt() -> Attempt {
             reason: AWKWARD.into(),
         }),
         spent: spent(u64::MAX, u64::MAX, u64::MAX),
+        failures: u32::MAX,
+        failed_at: Some(at(999_998)),
         begun_at: timestamp(-1),
         ended_at: Some(at(999_999)),
         ..attempt("A:1_a.b-C", "support/triage")
@@ -125,6 +127,8 @@ fn awkward_watch() -> Watch {
         looked_to: at(999_999),
         sessions: serde_json::from_value(json!([0, u64::MAX, 7])).unwrap(),
         blame: Some(Blame::Unknown),
+        failing_since: Some(at(999_998)),
+        failures: u32::MAX,
         end: Some(AWKWARD.into()),
         ..watch("D:1_a.b-C", u32::MAX, "support/triage")
     }

@@ -6,14 +6,13 @@
 
 use std::fmt;
 
-use serde_json::{Deserializer, Map, Value};
+use serde_json::{Map, Value};
 
+use crate::llm::objects::Objects;
 use crate::llm::{Completion, FinishReason};
 
 /// Longest reply in bytes.
 const MAX_REPLY_BYTES: usize = 128 * 1024;
-/// Most places of a reply that look like the beginning of an object and are none: each of them may be read to the end.
-const MAX_BROKEN: usize = 200;
 
 /// Why a judge's reply cannot be read. Says nothing of what the reply says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,28 +142,16 @@ fn names(text: &str, verdict: &str) -> bool {
 /// after it.
 fn last_with_verdict(text: &str) -> Result<(Map<String, Value>, &str), Unreadable> {
     let mut last = None;
-    let (mut at, mut end_of_last, mut broken) = (0, 0, 0);
-    while let Some(open) = text[at..].find('{').map(|offset| at + offset) {
-        at = open + 1;
-        if !text[at..].trim_start().starts_with('"') {
-            continue;
-        }
-        let mut objects = Deserializer::from_str(&text[open..]).into_iter::<Map<String, Value>>();
-        let Some(Ok(object)) = objects.next() else {
-            broken += 1;
-            if broken > MAX_BROKEN {
-                return Err(Unreadable::Ambiguous);
-            }
-            continue;
-        };
-        at = open + objects.byte_offset();
+    let mut end_of_last = 0;
+    for found in Objects::in_text(text) {
+        let (place, object) = found.map_err(|_| Unreadable::Ambiguous)?;
         if object.contains_key(VERDICT) {
             // A verdict in an object that is broken, or within another object, may be the judge's, and this one a quotation
             // in it.
-            if has_quoted_verdict(&text[end_of_last..open]) {
+            if has_quoted_verdict(&text[end_of_last..place.start]) {
                 return Err(Unreadable::Ambiguous);
             }
-            (last, end_of_last) = (Some(object), at);
+            (last, end_of_last) = (Some(object), place.end);
         }
     }
     let object = last.ok_or(Unreadable::NoVerdict)?;

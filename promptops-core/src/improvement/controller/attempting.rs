@@ -6,27 +6,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 
 use super::arms::Arm;
+use super::asking::printable;
 use super::dimensions::Dimensions;
 use super::held_out::Parts;
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
-use crate::base::error::{ErrorKind, Result};
-use crate::base::{AttemptId, CommandKey, ContentHash, PageRequest, TraceId, VersionNumber};
+use crate::base::error::{Error, ErrorKind, Result};
+use crate::base::{AttemptId, CommandKey, PageRequest, TraceId, VersionNumber};
 use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
 use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
-use crate::improvement::cluster::{ClusterStatus, Label, cluster};
-use crate::improvement::proposer::{Brief, Budget, ClusterSummary, Ledger, Proposed, Proposer, Spent};
+use crate::improvement::cluster::ClusterStatus;
+use crate::improvement::proposer::Proposer;
 use crate::improvement::record::{ImprovementRecord, KnownCluster, RecordKind};
 use crate::improvement::spending::Spending;
 use crate::improvement::store::{ImprovementCommit, RecordFilter};
-use crate::improvement::triage::{Failure, Triaged, triage};
 use crate::observation::TraceRecord;
-use crate::prompt::{Draft, Prompts, Version, VersionFilter};
+use crate::prompt::Version;
 
 /// What datasets of selections are named after.
 const PURPOSE: &str = "select";
-/// Longest rationale of a deployment in bytes.
-const MAX_RATIONALE: usize = 4_000;
+/// How often an attempt is taken up again that could not go on: for about two hours.
+const MOST_FAILURES: u32 = 8;
 
 impl Improver {
     /// Goes on with an attempt, or begins one for the cluster that most calls fail by.
@@ -38,13 +38,61 @@ impl Improver {
         let open = attempts
             .iter()
             .find(|attempt| attempt.stage != AttemptStage::Ended);
-        let mut attempt = match open {
+        let attempt = match open {
+            Some(open) if self.is_attempt_resting(open) => return Ok(()),
             Some(open) => open.clone(),
             None => match self.begin_attempt(live, traces, &attempts).await? {
                 Some(attempt) => attempt,
                 None => return Ok(()),
             },
         };
+        let id = attempt.id.clone();
+        match self.go_on(proposer, attempt, live, traces, pass).await {
+            // Somebody was faster, or the day's budget is spent: neither is the attempt's.
+            Err(error) if !matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Refused) => {
+                self.fail_attempt(&id, error, pass).await
+            }
+            done => done,
+        }
+    }
+
+    /// Whether it could not go on a short time ago: a minute, and twice as long after each more.
+    fn is_attempt_resting(&self, attempt: &Attempt) -> bool {
+        let minutes = 1_i64 << attempt.failures.saturating_sub(1).min(9);
+        attempt
+            .failed_at
+            .is_some_and(|at| self.now().signed_duration_since(at) < TimeDelta::minutes(minutes))
+    }
+
+    /// Remembers that an attempt could not go on, and ends it when that was so too often: others wait behind it.
+    async fn fail_attempt(&self, id: &AttemptId, error: Error, pass: &mut Pass) -> Result<()> {
+        let store = &self.with.store;
+        let found = store
+            .improvement_record(&self.tenant, RecordKind::Attempt, id.as_str())
+            .await?;
+        let Some(ImprovementRecord::Attempt(attempt)) = found else {
+            return Err(error);
+        };
+        let mut attempt = *attempt;
+        attempt.failures = attempt.failures.saturating_add(1);
+        attempt.failed_at = Some(self.now());
+        if attempt.failures < MOST_FAILURES {
+            self.keep_attempt(attempt).await?;
+            return Err(error);
+        }
+        let reason = format!("given up after {MOST_FAILURES} tries: {}", error.message());
+        self.end_attempt(attempt, nothing(&printable(&reason)), pass)
+            .await
+    }
+
+    async fn go_on(
+        &self,
+        proposer: &dyn Proposer,
+        mut attempt: Attempt,
+        live: Live,
+        traces: &[TraceRecord],
+        pass: &mut Pass,
+    ) -> Result<()> {
         if attempt.base.revision != live.revision {
             return self
                 .end_attempt(attempt, nothing("something else went live meanwhile"), pass)
@@ -55,9 +103,18 @@ impl Improver {
                 .end_attempt(attempt, nothing("its cluster is gone"), pass)
                 .await;
         };
+        if known.record.status == ClusterStatus::Resolved {
+            return self
+                .end_attempt(attempt, nothing("somebody resolved its cluster meanwhile"), pass)
+                .await;
+        }
         let parts = self.parts(traces.to_vec())?;
         let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
         if attempt.stage == AttemptStage::Proposing {
+            // Clusters may have been named meanwhile, by a model.
+            if !self.is_on().await? {
+                return Ok(());
+            }
             attempt = self.ask_proposer(proposer, attempt, &known, &parts, live).await?;
             if !self.is_on().await? {
                 return Ok(());
@@ -71,6 +128,9 @@ impl Improver {
             return self.end_attempt(attempt, nothing(&reason), pass).await;
         }
         self.select(&mut attempt, &known, &parts, &members).await?;
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let outcome = self.propose_best(&attempt).await?;
         self.end_attempt(attempt, outcome, pass).await
     }
@@ -156,6 +216,8 @@ impl Improver {
             candidates: Vec::new(),
             outcome: None,
             spent: Spending::NONE,
+            failures: 0,
+            failed_at: None,
             begun_at: now,
             ended_at: None,
             revision: 0,
@@ -202,162 +264,6 @@ impl Improver {
         of.clone().count() < limits.per_cluster as usize && of.next().is_none_or(is_rested)
     }
 
-    async fn ask_proposer(
-        &self,
-        proposer: &dyn Proposer,
-        mut attempt: Attempt,
-        known: &KnownCluster,
-        parts: &Parts,
-        live: Live,
-    ) -> Result<Attempt> {
-        let version = self.version(live.version).await?;
-        let closure = self
-            .with
-            .deploying
-            .governance
-            .compiler
-            .closure(&self.tenant, &*version)
-            .await?;
-        let shown: Vec<&TraceRecord> = parts.traces(&parts.partitioned.propose).collect();
-        let failures = self.failures_of(known, &shown);
-        if failures.is_empty() {
-            attempt.candidates.push(AttemptCandidate::refused(
-                "none of the cluster's members is among the traces that a proposer may see; a later look may have more",
-            ));
-            return self.keep_attempt(attempt).await;
-        }
-        let members: BTreeSet<TraceId> = failures.iter().map(|failure| failure.trace).collect();
-        let is_healthy = |trace: &&&TraceRecord| matches!(triage(trace, &self.plan.triage), Triaged::Healthy);
-        let brief = Brief::new(&self.prompt, &version.content, self.summary(known, &failures))?
-            .failing(shown.iter().filter(|trace| members.contains(&trace.id)).copied())
-            .passing(shown.iter().filter(is_healthy).copied())
-            .known(self.known_texts().await?)
-            .snippets(&closure.snippets)
-            .guards(self.plan.guards.clone())
-            .seed(self.plan.gate.seed);
-        let (asked, spent) = self.ask_for(proposer, &brief).await?;
-        attempt.spent = attempt.spent.plus(spent);
-        // Before anything is made of it: what was paid for is not asked again.
-        attempt.candidates = candidates(asked?);
-        attempt.stage = AttemptStage::Drafting;
-        self.keep_attempt(attempt).await
-    }
-
-    /// Asks a proposer within what is left of the day; what it spent is settled however that ends.
-    pub(super) async fn ask_for(
-        &self,
-        proposer: &dyn Proposer,
-        brief: &Brief<'_>,
-    ) -> Result<(Result<Proposed>, Spending)> {
-        let (budget, amount) = self.proposer_budget().await?;
-        let reserved = self.reserve("asking a proposer", amount).await?;
-        let mut ledger = Ledger::new(budget);
-        let asked = self.keeping(None, proposer.propose(brief, &mut ledger)).await;
-        let spent = spending(ledger.spent());
-        self.settle(reserved, spent).await?;
-        Ok((asked, spent))
-    }
-
-    /// The cluster's members among the traces that a proposer may see.
-    fn failures_of(&self, known: &KnownCluster, shown: &[&TraceRecord]) -> Vec<Failure> {
-        let members: BTreeSet<TraceId> = known.members.iter().map(|member| member.trace).collect();
-        shown
-            .iter()
-            .filter(|trace| members.contains(&trace.id))
-            .filter_map(|trace| match triage(trace, &self.plan.triage) {
-                Triaged::Behaviour(failure) => Some(*failure),
-                Triaged::Healthy | Triaged::Infrastructure(_) => None,
-            })
-            .collect()
-    }
-
-    /// What is wrong, told by what a proposer may see alone: the cluster's own name may quote a trace that decides.
-    fn summary(&self, known: &KnownCluster, failures: &[Failure]) -> ClusterSummary {
-        let found = cluster(failures, &self.plan.clusters);
-        let label = match found.clusters.first() {
-            Some(found) => Label::built_in(found).text().to_owned(),
-            None => known.record.class.in_words().to_owned(),
-        };
-        ClusterSummary {
-            label,
-            size: failures.len() as u64,
-            ..ClusterSummary::from(&known.record)
-        }
-    }
-
-    /// The identities of the prompt's newest texts.
-    pub(super) async fn known_texts(&self) -> Result<Vec<ContentHash>> {
-        let page = PageRequest::first(PageRequest::MAX_LIMIT);
-        let versions = self
-            .prompts()
-            .versions(&self.prompt, &VersionFilter::default(), &page)
-            .await?;
-        Ok(versions.items.into_iter().map(|version| version.hash).collect())
-    }
-
-    fn prompts(&self) -> Prompts {
-        Prompts::new(self.with.authoring.clone(), self.tenant.clone())
-    }
-
-    /// What a proposer may spend: what is left of the day, and no more calls than the plan says.
-    async fn proposer_budget(&self) -> Result<(Budget, Spending)> {
-        let left = self.budget_left().await?;
-        let calls = left
-            .calls
-            .unwrap_or(u64::MAX)
-            .min(self.plan.attempts.proposer_calls);
-        let amount = Spending {
-            // None is left: asking for one is what says so.
-            calls: calls.max(1),
-            tokens: left.tokens.unwrap_or(0),
-            cost: left.cost.unwrap_or_default(),
-        };
-        let budget = Budget {
-            max_calls: calls,
-            max_tokens: left.tokens,
-            max_cost: left.cost,
-        };
-        Ok((budget, amount))
-    }
-
-    async fn keep_drafts(&self, mut attempt: Attempt, live: Live) -> Result<Attempt> {
-        self.save_drafts(&mut attempt.candidates, live.version).await?;
-        attempt.stage = AttemptStage::Selecting;
-        self.keep_attempt(attempt).await
-    }
-
-    /// Keeps what was proposed as drafts, which nobody sees who does not ask for them. A content that is kept already is the
-    /// draft that it was.
-    pub(super) async fn save_drafts(
-        &self,
-        candidates: &mut [AttemptCandidate],
-        of: VersionNumber,
-    ) -> Result<()> {
-        for candidate in candidates {
-            let Some(content) = candidate.content.take() else {
-                continue;
-            };
-            let draft = Draft::new(content)
-                .by(self.actor.clone())
-                .parent(of)
-                .message(format!("proposed for failures of {of}: {}", candidate.strategy));
-            match self.prompts().save(&self.prompt, draft).await {
-                Ok(version) => candidate.version = Some(version.number),
-                // What an author would be told is what a candidate is refused for.
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::Template | ErrorKind::Invalid | ErrorKind::NotFound
-                    ) =>
-                {
-                    candidate.refused = Some(error.message().to_owned());
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
     /// Scores the drafts on the part that selects, where there is more than one.
     async fn select(
         &self,
@@ -387,6 +293,10 @@ impl Improver {
                 self.hold_out(PURPOSE, &id, 1, entries).await?
             }
         };
+        let mut versions = Vec::with_capacity(numbers.len());
+        for number in &numbers {
+            versions.push(self.version(*number).await?);
+        }
         let calls = Spending::calls(self.calls(&dataset, numbers.len() as u64));
         let reserved = match self.reserve("choosing a candidate", calls).await {
             Ok(reserved) => reserved,
@@ -395,10 +305,6 @@ impl Improver {
             Err(error) => return Err(error),
         };
         let began = self.now();
-        let mut versions = Vec::with_capacity(numbers.len());
-        for number in &numbers {
-            versions.push(self.version(*number).await?);
-        }
         let asked: Vec<&Version> = versions.iter().map(|version| version.as_ref()).collect();
         let arms = self.keeping(None, self.ask(&asked, &dataset)).await;
         self.settle(reserved, self.spent_on(&dataset, began).await?)
@@ -435,8 +341,18 @@ impl Improver {
                         deployment: deployment.id,
                     });
                 }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    refused.push(error.message().to_owned())
+                // Known to be bad, or archived since, or its snippet is gone: it will not be otherwise with the next pass.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::AlreadyExists
+                            | ErrorKind::IllegalTransition
+                            | ErrorKind::NotFound
+                            | ErrorKind::Template
+                            | ErrorKind::Invalid
+                    ) =>
+                {
+                    refused.push(error.message().to_owned());
                 }
                 Err(error) => return Err(error),
             }
@@ -492,7 +408,7 @@ impl Improver {
         Ok(())
     }
 
-    async fn keep_attempt(&self, mut attempt: Attempt) -> Result<Attempt> {
+    pub(super) async fn keep_attempt(&self, mut attempt: Attempt) -> Result<Attempt> {
         attempt.revision += 1;
         self.with
             .commit(ImprovementCommit {
@@ -506,41 +422,8 @@ impl Improver {
     }
 }
 
-/// What came of asking, as it is kept.
-pub(super) fn candidates(proposed: Proposed) -> Vec<AttemptCandidate> {
-    let usable = proposed.proposals.into_iter().map(|proposal| AttemptCandidate {
-        strategy: proposal.strategy.as_str().to_owned(),
-        rationale: proposal.rationale,
-        edits: Some(proposal.edits),
-        content: Some(proposal.content),
-        ..AttemptCandidate::default()
-    });
-    let refused = proposed.refused.into_iter().map(|refused| AttemptCandidate {
-        strategy: refused.strategy.as_str().to_owned(),
-        refused: Some(refused.refusal.to_string()),
-        ..AttemptCandidate::default()
-    });
-    usable.chain(refused).collect()
-}
-
 fn nothing(reason: &str) -> AttemptOutcome {
     AttemptOutcome::Nothing {
         reason: reason.to_owned(),
     }
-}
-
-fn spending(spent: Spent) -> Spending {
-    Spending {
-        calls: spent.calls,
-        tokens: spent.tokens_at_most(),
-        cost: spent.cost_at_most(),
-    }
-}
-
-/// What a deployment can keep of a rationale: it is a model's, and may hold anything.
-pub(super) fn printable(text: &str) -> String {
-    let plain = |c: char| if c.is_control() && c != '\n' { ' ' } else { c };
-    let mut text: String = text.chars().map(plain).collect();
-    text.truncate(text.floor_char_boundary(MAX_RATIONALE));
-    text
 }

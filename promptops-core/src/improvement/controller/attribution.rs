@@ -9,6 +9,7 @@ use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{DatasetName, RunId, ScoreName, VersionNumber};
 use crate::curation::entry_of;
 use crate::evaluation::Dataset;
+use crate::improvement::monitor::Alarm;
 use crate::improvement::replay::{Compared, ReplayItem, Stratum};
 use crate::improvement::spending::Spending;
 use crate::improvement::watch::Watch;
@@ -71,7 +72,8 @@ impl Attribution {
 
 impl Improver {
     /// Asks the watched version and the one before with the last inputs; `None` when that cannot tell: there are no inputs, or
-    /// too few.
+    /// too few, or both do as well and the evaluation does not score the metric, or there are fewer inputs than traces that
+    /// raised the alarm.
     ///
     /// # Errors
     /// What running both fails with, infrastructure among it: try again.
@@ -79,12 +81,14 @@ impl Improver {
         &self,
         watch: &Watch,
         predecessor: VersionNumber,
-        metric: &ScoreName,
+        alarm: &Alarm,
     ) -> Result<Option<Attribution>> {
         let id = Watch::key(&watch.deployment, watch.epoch);
-        let dataset = match self.held_out(PURPOSE, &id, 1).await? {
+        // Calls that failed are not made again on the same dataset. Answers are kept, and asked for once.
+        let number = watch.failures.saturating_add(1);
+        let dataset = match self.held_out(PURPOSE, &id, number).await? {
             Some(dataset) => dataset,
-            None => match self.last_inputs(watch, &id).await? {
+            None => match self.last_inputs(watch, &id, number).await? {
                 Some(dataset) => dataset,
                 None => return Ok(None),
             },
@@ -94,14 +98,14 @@ impl Improver {
         let reserved = self.reserve_anyhow("an attribution", calls).await?;
         let began = self.now();
         let compared = self
-            .keeping(None, self.compare_last(watch, predecessor, metric, &dataset))
+            .keeping(None, self.compare_last(watch, predecessor, alarm, &dataset))
             .await;
         let spent = self.spent_on(&dataset, began).await?;
         self.settle(reserved, spent).await?;
         compared
     }
 
-    async fn last_inputs(&self, watch: &Watch, id: &str) -> Result<Option<Dataset>> {
+    async fn last_inputs(&self, watch: &Watch, id: &str, number: u32) -> Result<Option<Dataset>> {
         let traces = self
             .recent_inputs(watch.version, self.plan.sizes.attribution)
             .await?;
@@ -115,14 +119,14 @@ impl Improver {
         if entries.len() < fewest {
             return Ok(None);
         }
-        Ok(Some(self.hold_out(PURPOSE, id, 1, entries).await?))
+        Ok(Some(self.hold_out(PURPOSE, id, number, entries).await?))
     }
 
     async fn compare_last(
         &self,
         watch: &Watch,
         predecessor: VersionNumber,
-        metric: &ScoreName,
+        alarm: &Alarm,
         dataset: &Dataset,
     ) -> Result<Option<Attribution>> {
         let watched = self.version(watch.version).await?;
@@ -133,7 +137,12 @@ impl Improver {
         };
         let entries = self.datasets().all_entries(dataset).await?;
         let dimensions = Dimensions::of(&live.run.evaluator)?;
-        let place = dimensions.target(self.plan.target.as_ref(), Some(metric.as_str()))?;
+        // What a candidate is to be better in says nothing of what is worse now.
+        let own = dimensions.names().position(|name| *name == alarm.metric);
+        let place = match own {
+            Some(place) => place,
+            None => dimensions.target(self.plan.target.as_ref(), None)?,
+        };
         let items = items(&entries, &dimensions, live, other);
         let calls = items.iter().flat_map(ReplayItem::calls);
         let gate = dimensions.gate(self.plan.gate, place, calls)?;
@@ -143,7 +152,7 @@ impl Improver {
                 "too many calls failed for reasons that no prompt has a part in; it is tried again",
             ));
         };
-        Ok(Some(Attribution {
+        let found = Attribution {
             watched: watch.version,
             predecessor,
             dataset: (dataset.name.clone(), dataset.version),
@@ -152,6 +161,11 @@ impl Improver {
             dimension: gate.dimensions()[place].name.clone(),
             compared,
             alpha: self.plan.monitor.alpha,
-        }))
+        };
+        // Nobody scores the metric here: in another dimension harm shows, and that there is none does not. Nor does it on
+        // fewer inputs than it took to see it.
+        let enough = alarm.traces.min(self.plan.sizes.attribution as u64);
+        let can_acquit = own.is_some() && dataset.entries >= enough;
+        Ok((can_acquit || found.is_guilty()).then_some(found))
     }
 }

@@ -44,8 +44,11 @@ impl Improver {
                     () = told_to_stop(&mut stopped) => None,
                 };
                 let Some(pass) = pass else {
-                    // What was begun is durable as far as it came; others need not wait for the lease's end.
-                    let _ = improver.return_slot().await;
+                    // What was begun is durable as far as it came; others need not wait for the lease's end, unless a clone
+                    // works.
+                    if let Ok(_turn) = improver.turn.try_lock() {
+                        let _ = improver.return_slot().await;
+                    }
                     break;
                 };
                 match pass {

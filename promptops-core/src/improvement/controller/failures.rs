@@ -84,6 +84,11 @@ impl Improver {
             let Some(of) = by_medoid.get(&change.record.medoid) else {
                 continue;
             };
+            match self.is_on().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return pass.problem("label", error),
+            }
             let reserved = match self.reserve("a cluster's name", Spending::calls(1)).await {
                 Ok(reserved) => reserved,
                 Err(error) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::arms::{Arm, marked};
-use super::attempting::{candidates, printable};
+use super::asking::{candidates, printable};
 use super::dimensions::Dimensions;
 use super::improver::Improver;
 use crate::base::error::{Error, ErrorKind, Result, invalid};

@@ -77,7 +77,7 @@ impl Improver {
 
     /// The dataset of a purpose, if it was made.
     pub(super) async fn held_out(&self, purpose: &str, id: &str, number: u32) -> Result<Option<Dataset>> {
-        let reference = format!("{}@v{number}", held_out_name(purpose, id)?);
+        let reference = format!("{}@v1", held_out_name(purpose, id, number)?);
         match self.datasets().get(&reference).await {
             Ok(dataset) => Ok(Some(dataset)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -100,12 +100,8 @@ impl Improver {
                 "traces of {}@{} for a {purpose}",
                 self.prompt, self.environment
             ));
-        let name = held_out_name(purpose, id)?;
-        match self
-            .datasets()
-            .put(name, draft, Some(number - 1), &self.actor)
-            .await
-        {
+        let name = held_out_name(purpose, id, number)?;
+        match self.datasets().put(name, draft, Some(0), &self.actor).await {
             Ok(saved) => Ok(saved.dataset),
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 self.held_out(purpose, id, number).await?.ok_or(error)
@@ -115,8 +111,11 @@ impl Improver {
     }
 }
 
-/// `replay/…`, after the id where that can be part of a name, and else after its hash.
-fn held_out_name(purpose: &str, id: &str) -> Result<DatasetName> {
+/// `replay/…`, after the id where that can be part of a name, and else after its hash. Each number has a name of its own: of
+/// some numbers there is nothing to keep.
+fn held_out_name(purpose: &str, id: &str, number: u32) -> Result<DatasetName> {
+    let numbered = format!("{id}/{number}");
+    let id = if number == 1 { id } else { &numbered };
     DatasetName::new(format!("{purpose}/{id}")).or_else(|_| {
         let mut hasher = CanonicalHasher::new("promptops.held_out", 1);
         hasher.text(id);

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
+
 use super::plan::ImprovementPlan;
 use crate::base::error::Result;
 use crate::base::{Actor, EnvironmentName, PromptName, TenantId, Timestamp, VersionNumber};
@@ -14,7 +16,7 @@ use crate::prompt::{Reference, Version, find_version};
 /// Who acts for the loop.
 pub(super) const ACTOR: &str = "improvement";
 
-/// Improves one prompt in one environment, by a plan. Cheap to clone; clones are one worker.
+/// Improves one prompt in one environment, by a plan. Cheap to clone; clones are one worker and work one after the other.
 ///
 /// All that it knows is in the store, so that any number of processes can have one for the same prompt and environment:
 /// one of them works at a time, and whatever is left undone by one that died is taken up by the next. See
@@ -29,6 +31,8 @@ pub struct Improver {
     pub(super) actor: Actor,
     /// Which worker this is.
     pub(super) worker: String,
+    /// Whose turn it is among its clones.
+    pub(super) turn: Arc<Mutex<()>>,
 }
 
 impl Improver {
@@ -50,6 +54,7 @@ impl Improver {
             plan: Arc::new(plan),
             actor: Actor::system(ACTOR),
             worker,
+            turn: Arc::default(),
         })
     }
 

@@ -1,6 +1,7 @@
 //! What joins the loop's parts: passes over a prompt in an environment, by one worker at a time.
 
 mod arms;
+mod asking;
 mod attempting;
 mod attribution;
 mod background;
@@ -13,7 +14,9 @@ mod improver;
 mod lease;
 mod pass;
 mod plan;
+mod reference;
 mod replaying;
+mod restored;
 mod watching;
 mod window;
 

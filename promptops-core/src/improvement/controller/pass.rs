@@ -176,6 +176,8 @@ impl Improver {
     /// The backend's, when it is not known who has the slot or whether it is stopped. What goes wrong in one step is among
     /// the [`problems`](Pass::problems) and keeps no other from being done.
     pub async fn run_once(&self) -> Result<Pass> {
+        // A lease tells workers apart, and clones are one.
+        let _turn = self.turn.lock().await;
         if let Err(holder) = self.take_slot().await? {
             return Ok(Pass::new(PassState::Busy {
                 worker: holder.worker,
@@ -216,20 +218,23 @@ impl Improver {
         pass.note("watch", watched);
         // After the watch: it may have rolled back.
         let improved = match self.live().await {
-            Ok(Some(live)) => Box::pin(self.improve(live, &mut pass)).await,
-            Ok(None) => Ok(()),
+            Ok(live) => Box::pin(self.improve(live, &mut pass)).await,
             Err(error) => Err(error),
         };
         pass.note("improve", improved);
         Ok(pass)
     }
 
-    async fn improve(&self, live: Live, pass: &mut Pass) -> Result<()> {
+    async fn improve(&self, live: Option<Live>, pass: &mut Pass) -> Result<()> {
         let traces = self.recent().await?;
         let replayed = Box::pin(self.replay_candidates(live, &traces, pass)).await;
         pass.note("replay", replayed);
         let shipped = Box::pin(self.ship_by_itself(pass)).await;
         pass.note("ship", shipped);
+        // Of what is not live nothing fails.
+        let Some(live) = live else {
+            return Ok(());
+        };
         if !self.is_on().await? {
             return Ok(());
         }

@@ -17,7 +17,7 @@ use crate::deployment::{
 use crate::evaluation::run::EvaluatorRecord;
 use crate::evaluation::{Dataset, Entry};
 use crate::improvement::record::{ImprovementRecord, RecordKind};
-use crate::improvement::replay::{Call, GateReport, ReplayItem, Stratum};
+use crate::improvement::replay::{Call, GateReport, Likeness, ReplayItem, Stratum};
 use crate::improvement::spending::Spending;
 use crate::improvement::triage::{Triaged, triage};
 use crate::observation::TraceRecord;
@@ -53,6 +53,16 @@ impl ReplayRecord {
         crate::base::stored::from_json("record of a replay", document.json())
     }
 
+    /// The traces among the entries that decided, and what each was replayed for.
+    #[must_use]
+    pub fn traces(&self) -> BTreeMap<TraceId, Stratum> {
+        let trace = |entry: &str| entry.strip_prefix("trace-")?.parse().ok();
+        let entries = self.entries.iter();
+        entries
+            .filter_map(|(entry, stratum)| Some((trace(entry)?, *stratum)))
+            .collect()
+    }
+
     fn nothing() -> Self {
         Self {
             dataset: None,
@@ -69,13 +79,26 @@ impl Improver {
     /// Replays the candidates that wait for it.
     pub(super) async fn replay_candidates(
         &self,
-        live: Live,
+        live: Option<Live>,
         traces: &[TraceRecord],
         pass: &mut Pass,
     ) -> Result<()> {
         for deployment in self.before_ship().await? {
-            if !self.wants_replay(&deployment, live, traces) || self.is_resting(&deployment).await? {
+            let is_changed = match self.is_changed(&deployment).await {
+                Ok(is_changed) => is_changed,
+                Err(error) => {
+                    pass.problem("replay", error.with("deployment", &deployment.id));
+                    continue;
+                }
+            };
+            if !self.wants_replay(&deployment, live, is_changed, traces)
+                || self.is_resting(&deployment).await?
+            {
                 continue;
+            }
+            // The last one may have taken an hour.
+            if !self.is_on().await? {
+                return Ok(());
             }
             let id = deployment.id.clone();
             match self.replay(deployment, traces).await {
@@ -128,16 +151,23 @@ impl Improver {
     }
 
     /// Whether a replay is to begin, or to be taken over.
-    fn wants_replay(&self, deployment: &Deployment, live: Live, traces: &[TraceRecord]) -> bool {
+    fn wants_replay(
+        &self,
+        deployment: &Deployment,
+        live: Option<Live>,
+        is_changed: bool,
+        traces: &[TraceRecord],
+    ) -> bool {
         match (deployment.state, &deployment.evidence) {
             (State::Proposed, _) => true,
             (State::AbRunning, _) => deployment
                 .lease
                 .as_ref()
                 .is_none_or(|lease| lease.worker == self.worker || lease.until <= self.now()),
-            // Something else is live than what it was compared with.
+            // Something else is live than what it was compared with, or it says something else than what was compared.
             (State::AbPassed, Some(evidence)) => {
-                evidence.base.revision != live.revision && evidence.number < self.plan.attempts.replays
+                (is_changed || evidence.base.revision != live.map_or(0, |live| live.revision))
+                    && evidence.number < self.plan.attempts.replays
             }
             (State::AbFailed, Some(evidence)) => {
                 // Half as many traces as there were to be, and it is another question.
@@ -151,6 +181,17 @@ impl Improver {
             }
             _ => false,
         }
+    }
+
+    /// Whether a snippet of what passed was changed since: it cannot be shipped as it was replayed.
+    async fn is_changed(&self, deployment: &Deployment) -> Result<bool> {
+        let (State::AbPassed, Some(evidence)) = (deployment.state, &deployment.evidence) else {
+            return Ok(false);
+        };
+        let version = self.version(deployment.candidate.version).await?;
+        let compiler = &self.with.deploying.governance.compiler;
+        let closure = compiler.closure(&self.tenant, &*version).await?;
+        Ok(closure.hash != evidence.candidate)
     }
 
     /// Whether its last replay was given back a short time ago: a minute, and twice as long after each more.
@@ -179,18 +220,15 @@ impl Improver {
         let calls = dataset.as_ref().map_or(0, |dataset| self.calls(dataset, 2));
         // Before it begins: a replay that cannot be paid would begin and be given back with every pass.
         let reserved = self.reserve("a replay", Spending::calls(calls)).await?;
+        let base = match self.begin_replay(&deployment).await {
+            Ok(base) => base,
+            Err(error) => {
+                self.settle(reserved, Spending::NONE).await?;
+                return Err(error);
+            }
+        };
         let id = deployment.id.clone();
         let deployments = self.deployments();
-        if deployment.state == State::AbRunning {
-            deployments
-                .lease_replay(&id, &self.worker, self.plan.lease)
-                .await?;
-        } else {
-            deployments
-                .start_replay(&id, &self.worker, self.plan.lease, &self.actor)
-                .await?;
-        }
-        let base = deployments.base_now(&deployment).await?;
         let began = self.now();
         let compared = self
             .keeping(Some(&id), self.compare(&deployment, base, dataset.as_ref()))
@@ -218,6 +256,20 @@ impl Improver {
         }
     }
 
+    /// Begins a replay or takes it over, and says what the candidate is compared with.
+    async fn begin_replay(&self, deployment: &Deployment) -> Result<Base> {
+        let deployments = self.deployments();
+        let (id, lease) = (&deployment.id, self.plan.lease);
+        if deployment.state == State::AbRunning {
+            deployments.lease_replay(id, &self.worker, lease).await?;
+        } else {
+            deployments
+                .start_replay(id, &self.worker, lease, &self.actor)
+                .await?;
+        }
+        deployments.base_now(deployment).await
+    }
+
     /// Most calls of models that so many arms take on a dataset, judges among them.
     pub(super) fn calls(&self, dataset: &Dataset, arms: u64) -> u64 {
         let each = u64::from(self.plan.sizes.repeats) * (1 + self.plan.evaluation.judges());
@@ -232,7 +284,10 @@ impl Improver {
         traces: &[TraceRecord],
     ) -> Result<Option<Dataset>> {
         let members = self.members(deployment, traces).await?;
-        let parts = self.parts(traces.to_vec())?;
+        let mut parts = self.parts(traces.to_vec())?;
+        let shown = self.shown_before(deployment, traces).await?;
+        let confirm = &mut parts.partitioned.confirm;
+        confirm.retain(|trace| !shown.contains(&trace.likeness));
         let sizes = &self.plan.sizes;
         let most = (sizes.target, sizes.guard);
         let entries = parts.entries(self, &parts.partitioned.confirm, &members, most);
@@ -245,10 +300,36 @@ impl Improver {
         Ok(Some(dataset))
     }
 
+    /// What the candidate was written and chosen after, by likeness: traces that came since may have put their like into
+    /// another part.
+    async fn shown_before(
+        &self,
+        deployment: &Deployment,
+        traces: &[TraceRecord],
+    ) -> Result<BTreeSet<Likeness>> {
+        let first = self.first_of(deployment).await?;
+        if !matches!(first.origin, Origin::Cluster { .. }) {
+            return Ok(BTreeSet::new());
+        }
+        let before = traces.iter().filter(|trace| trace.at <= first.proposed_at);
+        let parts = self.parts(before.cloned().collect())?.partitioned;
+        let shown = parts.propose.iter().chain(&parts.select);
+        Ok(shown.map(|trace| trace.likeness).collect())
+    }
+
+    /// The deployment that a candidate first came with: begun anew, it is to mend what it was written for.
+    async fn first_of(&self, deployment: &Deployment) -> Result<Deployment> {
+        let mut first = deployment.clone();
+        while let Origin::Rebase { of } = &first.origin {
+            first = self.deployments().get(of).await?;
+        }
+        Ok(first)
+    }
+
     /// The failures that a candidate is to mend: its cluster's members, and of one that was not written for a cluster all
     /// failures of what is live.
     async fn members(&self, deployment: &Deployment, traces: &[TraceRecord]) -> Result<BTreeSet<TraceId>> {
-        if let Origin::Cluster { cluster, .. } = &deployment.origin {
+        if let Origin::Cluster { cluster, .. } = &self.first_of(deployment).await?.origin {
             let store = &self.with.store;
             let known = store
                 .improvement_record(&self.tenant, RecordKind::Cluster, cluster)
@@ -321,7 +402,8 @@ impl Improver {
 
     /// In what respect the failures are that it was written for.
     async fn failed_dimension(&self, deployment: &Deployment) -> Result<Option<String>> {
-        let Origin::Cluster { cluster, .. } = &deployment.origin else {
+        let first = self.first_of(deployment).await?;
+        let Origin::Cluster { cluster, .. } = &first.origin else {
             return Ok(None);
         };
         let store = &self.with.store;

@@ -1,21 +1,17 @@
 //! The watch over what is live: scores folded into monitors, and what follows from their verdicts.
 
-use std::collections::BTreeMap;
-
 use chrono::TimeDelta;
 
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
-use super::plan::SUCCESS;
 use crate::base::error::{ErrorKind, Result};
-use crate::base::{Change, PageRequest, ScoreName, Timestamp, VersionNumber};
+use crate::base::{Change, ScoreName, Timestamp, VersionNumber};
 use crate::deployment::{Deployment, DeploymentFilter, Document, State, Step};
 use crate::evaluation::run::EvaluatorRecord;
-use crate::improvement::controller::dimensions::Dimensions;
-use crate::improvement::monitor::{Alarm, Baseline, Incumbent, Monitor, Verdict};
+use crate::improvement::monitor::{Alarm, Verdict};
 use crate::improvement::record::{ImprovementRecord, RecordKind};
-use crate::improvement::store::{ImprovementCommit, RecordFilter};
-use crate::improvement::watch::{Blame, Watch, WatchFigures, WatchPurpose, WatchStatus};
+use crate::improvement::store::ImprovementCommit;
+use crate::improvement::watch::{Blame, Watch, WatchPurpose, WatchStatus};
 
 /// Scores of how long a time are read at once.
 const SLICE: TimeDelta = TimeDelta::hours(1);
@@ -44,6 +40,9 @@ impl Improver {
             if let Err(error) = looked {
                 pass.problem("watch", error.with("deployment", &id));
             }
+        }
+        if let Err(error) = self.end_left_over().await {
+            pass.problem("watch", error);
         }
         if let Some(live) = live
             && let Err(error) = self.watch_restored(live, pass).await
@@ -122,7 +121,7 @@ impl Improver {
         }))
     }
 
-    async fn stored_watch(&self, deployment: &Deployment, epoch: u32) -> Result<Option<Watch>> {
+    pub(super) async fn stored_watch(&self, deployment: &Deployment, epoch: u32) -> Result<Option<Watch>> {
         let id = Watch::key(&deployment.id, epoch);
         let found = self
             .with
@@ -135,7 +134,12 @@ impl Improver {
         })
     }
 
-    fn new_watch(&self, deployment: &Deployment, version: VersionNumber, since: Timestamp) -> Watch {
+    pub(super) fn new_watch(
+        &self,
+        deployment: &Deployment,
+        version: VersionNumber,
+        since: Timestamp,
+    ) -> Watch {
         Watch {
             deployment: deployment.id.clone(),
             epoch: deployment.monitor_epoch,
@@ -150,118 +154,15 @@ impl Improver {
             looked_to: since,
             sessions: Default::default(),
             blame: None,
+            failing_since: None,
+            failures: 0,
             end: None,
             revision: 0,
         }
     }
 
-    /// Finds what scores are to be held against, and begins; `false` as long as there is nothing.
-    ///
-    /// The first watch of a deployment is held against what was live before it, on production's traffic. A later one is held
-    /// against the version itself: after an owner's override against its scores until then, which the owner accepted; after a
-    /// change of the evaluator against the first scores by the new one.
-    async fn begin(
-        &self,
-        watch: &mut Watch,
-        deployment: &Deployment,
-        evaluator: &EvaluatorRecord,
-    ) -> Result<bool> {
-        let metrics = self.metrics(evaluator)?;
-        let needed = self.plan.monitor.min_reference;
-        let before = match watch.epoch {
-            0 | 1 => None,
-            epoch => self.stored_watch(deployment, epoch - 1).await?,
-        };
-        let incumbents = match before {
-            None => match incumbent_of(deployment) {
-                Some(version) => self.incumbent(version, &metrics, (None, watch.since)).await?,
-                None => BTreeMap::new(),
-            },
-            Some(before) if before.scored_by == watch.scored_by => {
-                let span = (Some(before.since), watch.since);
-                self.incumbent(watch.version, &metrics, span).await?
-            }
-            Some(_) => {
-                let to = self.settled();
-                let found = self
-                    .incumbent(watch.version, &metrics, (Some(watch.since), to))
-                    .await?;
-                if !found.values().any(|incumbent| incumbent.count() >= needed) {
-                    return Ok(false);
-                }
-                (watch.since, watch.looked_to) = (to, to);
-                found
-            }
-        };
-        let replayed = self.replayed_means(deployment).await?;
-        let monitor = self.monitor(metrics, incumbents, &replayed)?;
-        watch.figures = Some(WatchFigures::new(monitor, watch.since));
-        watch.status = WatchStatus::Watching;
-        Ok(true)
-    }
-
-    /// A monitor over the metrics that have a reference, or over all where none has: it cannot clear anything then.
-    fn monitor(
-        &self,
-        metrics: Vec<ScoreName>,
-        mut incumbents: BTreeMap<ScoreName, Incumbent>,
-        replayed: &BTreeMap<ScoreName, f64>,
-    ) -> Result<Monitor> {
-        let needed = self.plan.monitor.min_reference;
-        let is_chosen = !self.plan.metrics.is_empty();
-        let has_reference = |metric: &ScoreName| {
-            incumbents
-                .get(metric)
-                .is_some_and(|incumbent| incumbent.count() >= needed)
-        };
-        let any = metrics.iter().any(has_reference);
-        let watched: Vec<ScoreName> = metrics
-            .iter()
-            .filter(|metric| is_chosen || !any || has_reference(metric))
-            .cloned()
-            .collect();
-        let baselines = watched.into_iter().map(|metric| {
-            let none = Incumbent::Passes { passed: 0, total: 0 };
-            let baseline = Baseline {
-                incumbent: incumbents.remove(&metric).unwrap_or(none),
-                candidate: replayed.get(&metric).copied(),
-            };
-            (metric, baseline)
-        });
-        Monitor::new(self.plan.monitor, baselines.collect())
-    }
-
-    /// What is watched.
-    fn metrics(&self, evaluator: &EvaluatorRecord) -> Result<Vec<ScoreName>> {
-        if !self.plan.metrics.is_empty() {
-            return Ok(self.plan.metrics.clone());
-        }
-        let dimensions = Dimensions::of(evaluator)?;
-        let mut metrics: Vec<ScoreName> = dimensions.names().cloned().collect();
-        if metrics.iter().all(|metric| metric.as_str() != SUCCESS) {
-            metrics.push(ScoreName::new(SUCCESS)?);
-        }
-        Ok(metrics)
-    }
-
-    /// The candidate's means in its replay, for the chart.
-    async fn replayed_means(&self, deployment: &Deployment) -> Result<BTreeMap<ScoreName, f64>> {
-        let Some(evidence) = &deployment.evidence else {
-            return Ok(BTreeMap::new());
-        };
-        let document = self.deployments().document(&evidence.report).await?;
-        let report = super::ReplayRecord::read(&document)
-            .ok()
-            .and_then(|record| record.report);
-        let metrics = report.map(|report| report.metrics).unwrap_or_default();
-        Ok(metrics
-            .into_iter()
-            .map(|metric| (metric.name, metric.all.candidate))
-            .collect())
-    }
-
     /// Until when traces have their scores.
-    fn settled(&self) -> Timestamp {
+    pub(super) fn settled(&self) -> Timestamp {
         let settle = TimeDelta::from_std(self.plan.settle).unwrap_or(TimeDelta::MAX);
         self.now()
             .checked_sub_signed(settle)
@@ -269,7 +170,7 @@ impl Improver {
     }
 
     /// Folds the scores that came since the last look.
-    async fn fold(&self, watch: &mut Watch) -> Result<()> {
+    pub(super) async fn fold(&self, watch: &mut Watch) -> Result<()> {
         let to = self.settled();
         let Some(figures) = &mut watch.figures else {
             return Ok(());
@@ -304,21 +205,42 @@ impl Improver {
         Ok(())
     }
 
+    /// Whether looking into an alarm failed a short time ago: a minute after the first failure, and twice as long after each
+    /// more.
+    fn is_attribution_resting(&self, watch: &Watch) -> bool {
+        let minutes = (1_i64 << watch.failures.min(9)) - 1;
+        watch
+            .failing_since
+            .is_some_and(|since| self.now().signed_duration_since(since) < TimeDelta::minutes(minutes))
+    }
+
     /// What follows from an alarm: both versions are asked with the last inputs. Only where the one before does better is this
     /// one to blame; where that cannot be found out, a person decides.
     async fn answer(
         &self,
-        watch: Watch,
+        mut watch: Watch,
         deployment: Deployment,
         alarm: Alarm,
         pass: &mut Pass,
     ) -> Result<()> {
+        if self.is_attribution_resting(&watch) {
+            return Ok(());
+        }
         let predecessor = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
         let found = match predecessor {
-            Some(predecessor) => match self.attribute(&watch, predecessor, &alarm.metric).await {
+            Some(predecessor) => match self.attribute(&watch, predecessor, &alarm).await {
                 Ok(found) => found,
-                Err(error) if self.now().signed_duration_since(alarm.at) < PATIENCE => return Err(error),
+                // Another worker has the slot.
+                Err(error) if error.kind() == ErrorKind::Conflict => return Err(error),
                 Err(error) => {
+                    // The alarm's own time says nothing: nobody may have looked for long.
+                    let since = watch.failing_since.unwrap_or_else(|| self.now());
+                    watch.failing_since = Some(since);
+                    watch.failures = watch.failures.saturating_add(1);
+                    watch = self.keep_watch_as(watch, |_| ()).await?;
+                    if self.now().signed_duration_since(since) < PATIENCE {
+                        return Err(error);
+                    }
                     pass.problem("attribution", error);
                     None
                 }
@@ -378,6 +300,10 @@ impl Improver {
         let Some(watch) = watch.filter(|watch| watch.blame == Some(Blame::Version)) else {
             return Ok(());
         };
+        // Finding that out took a while.
+        if !self.is_on().await? {
+            return Ok(());
+        }
         let reason = watch.end.unwrap_or_default();
         match self
             .deployments()
@@ -392,7 +318,16 @@ impl Improver {
                 Ok(())
             }
             // It is on the list of open regressions until somebody decides.
-            Err(error) if error.kind() == ErrorKind::Refused => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    // What was live before was archived, or is gone, or was rolled back itself.
+                    ErrorKind::Refused
+                        | ErrorKind::IllegalTransition
+                        | ErrorKind::NotFound
+                        | ErrorKind::Invalid
+                ) =>
+            {
                 pass.did(Done::LeftToPeople {
                     deployment: deployment.id,
                     reason: error.message().to_owned(),
@@ -401,94 +336,6 @@ impl Improver {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// What a rollback made live again is watched too; an alarm is told, and nothing follows from it.
-    async fn watch_restored(&self, live: Live, pass: &mut Pass) -> Result<()> {
-        for mut watch in self.open_restored().await? {
-            if watch.version != live.version {
-                watch.end = Some("something else went live".to_owned());
-                self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
-                continue;
-            }
-            self.fold(&mut watch).await?;
-            let verdict = match &watch.figures {
-                Some(figures) => figures.monitor.verdict(&figures.state, self.now())?,
-                None => continue,
-            };
-            match verdict {
-                Verdict::Watching { .. } => self.keep_watch(watch, None).await?,
-                Verdict::Alarm(alarm) => {
-                    pass.did(Done::Alarm {
-                        deployment: watch.deployment.clone(),
-                        alarm: alarm.clone(),
-                    });
-                    watch.status = WatchStatus::Alarm;
-                    watch.end = Some(alarm.to_string());
-                    self.keep_and_tell(watch).await?;
-                }
-                Verdict::Cleared | Verdict::NoData { .. } => {
-                    watch.end = Some("no harm was seen".to_owned());
-                    self.keep_watch(watch, Some(WatchStatus::Ended)).await?;
-                }
-            }
-        }
-        self.begin_restored(live).await
-    }
-
-    async fn open_restored(&self) -> Result<Vec<Watch>> {
-        let filter = RecordFilter {
-            prompt: Some(self.prompt.clone()),
-            environment: Some(self.environment.clone()),
-            status: Some(WatchStatus::Watching.as_str()),
-            ..RecordFilter::all(RecordKind::Watch)
-        };
-        let found = self
-            .with
-            .store
-            .improvement_records(&self.tenant, &filter, &PageRequest::default())
-            .await?;
-        let watches = found.items.into_iter().filter_map(|record| match record {
-            ImprovementRecord::Watch(watch) if watch.purpose == WatchPurpose::Restored => Some(*watch),
-            _ => None,
-        });
-        Ok(watches.collect())
-    }
-
-    /// Begins to watch what the newest rollback restored, if that is live.
-    async fn begin_restored(&self, live: Live) -> Result<()> {
-        let filter = DeploymentFilter {
-            prompt: Some(self.prompt.clone()),
-            environment: Some(self.environment.clone()),
-            state: Some(State::RolledBack),
-            ..DeploymentFilter::default()
-        };
-        let newest = self.deployments().list(&filter, &PageRequest::first(1)).await?;
-        let Some(deployment) = newest.items.into_iter().next() else {
-            return Ok(());
-        };
-        let (Some(shipped), Some(ended)) = (&deployment.shipped, &deployment.ended) else {
-            return Ok(());
-        };
-        let is_restored = shipped.restores == Some(live.version) && shipped.revision + 1 == live.revision;
-        let epoch = deployment.monitor_epoch + 1;
-        if !is_restored || self.stored_watch(&deployment, epoch).await?.is_some() {
-            return Ok(());
-        }
-        let version = self.version(live.version).await?;
-        let evaluator = self.plan.evaluator(&version.content)?;
-        let metrics = self.metrics(&evaluator)?;
-        let incumbents = self.incumbent(live.version, &metrics, (None, shipped.at)).await?;
-        let monitor = self.monitor(metrics, incumbents, &BTreeMap::new())?;
-        let watch = Watch {
-            epoch,
-            purpose: WatchPurpose::Restored,
-            scored_by: self.plan.scorer_name(&evaluator),
-            status: WatchStatus::Watching,
-            figures: Some(WatchFigures::new(monitor, ended.at)),
-            ..self.new_watch(&deployment, live.version, ended.at)
-        };
-        self.keep_watch(watch, None).await
     }
 
     async fn end(
@@ -516,7 +363,7 @@ impl Improver {
         Ok(())
     }
 
-    async fn keep_watch(&self, mut watch: Watch, status: Option<WatchStatus>) -> Result<()> {
+    pub(super) async fn keep_watch(&self, mut watch: Watch, status: Option<WatchStatus>) -> Result<()> {
         watch.status = status.unwrap_or(watch.status);
         self.keep_watch_as(watch, |_| ()).await.map(drop)
     }
@@ -527,7 +374,7 @@ impl Improver {
     }
 
     /// Keeps a watch, and tells of it: an alert.
-    async fn keep_and_tell(&self, watch: Watch) -> Result<Watch> {
+    pub(super) async fn keep_and_tell(&self, watch: Watch) -> Result<Watch> {
         let told = Change::WatchChanged {
             deployment: watch.deployment.clone(),
             prompt: watch.prompt.clone(),
@@ -549,10 +396,4 @@ impl Improver {
             .await?;
         Ok(watch)
     }
-}
-
-/// What scores are held against first: what was last known to be good.
-fn incumbent_of(deployment: &Deployment) -> Option<VersionNumber> {
-    let restores = deployment.shipped.as_ref().and_then(|shipped| shipped.restores);
-    restores.or(deployment.base.live.map(|live| live.version))
 }

@@ -6,15 +6,14 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Deserializer, Map, Value};
+use serde_json::{Map, Value};
 
 use super::edit::Edit;
+use crate::llm::objects::Objects;
 use crate::llm::{Completion, FinishReason};
 
 /// Longest reply in bytes.
 const MAX_REPLY_BYTES: usize = 256 * 1024;
-/// Most places of a reply that look like the beginning of an object and are none: each of them may be read to the end.
-const MAX_BROKEN: usize = 200;
 
 /// Why a model's proposal cannot be read. Says nothing of what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,21 +106,8 @@ const EDITS: &str = "edits";
 
 fn last_with_edits(text: &str) -> Result<Map<String, Value>, Unreadable> {
     let mut last = None;
-    let (mut at, mut broken) = (0, 0);
-    while let Some(open) = text[at..].find('{').map(|offset| at + offset) {
-        at = open + 1;
-        if !text[at..].trim_start().starts_with('"') {
-            continue;
-        }
-        let mut objects = Deserializer::from_str(&text[open..]).into_iter::<Map<String, Value>>();
-        let Some(Ok(object)) = objects.next() else {
-            broken += 1;
-            if broken > MAX_BROKEN {
-                return Err(Unreadable::Broken);
-            }
-            continue;
-        };
-        at = open + objects.byte_offset();
+    for found in Objects::in_text(text) {
+        let (_, object) = found.map_err(|_| Unreadable::Broken)?;
         if object.contains_key(EDITS) {
             last = Some(object);
         }

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod datasets;
+mod review;
 mod story;
 mod troubles;
 mod world;

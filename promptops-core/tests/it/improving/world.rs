@@ -41,7 +41,7 @@ pub fn mo() -> Actor {
 }
 
 /// The queue that a ticket belongs into.
-fn right_queue(parameters: &Map<String, Value>) -> &'static str {
+pub fn right_queue(parameters: &Map<String, Value>) -> &'static str {
     match parameters.get("kind").and_then(Value::as_str) {
         Some("refund") => "billing",
         Some("login") => "accounts",
@@ -50,7 +50,7 @@ fn right_queue(parameters: &Map<String, Value>) -> &'static str {
 }
 
 /// Scores whether the right queue was named.
-struct RightQueue;
+pub struct RightQueue;
 
 #[async_trait]
 impl Scorer for RightQueue {
@@ -80,7 +80,7 @@ pub struct Weather {
 }
 
 /// What the model says to a prompt as rendered: pure, so that both arms of a replay meet the same model.
-fn answer(text: &str, weather: &Weather) -> &'static str {
+pub fn answer(text: &str, weather: &Weather) -> &'static str {
     if weather.is_confused.load(Ordering::Relaxed) {
         return "other";
     }
@@ -120,27 +120,29 @@ pub fn model(weather: Arc<Weather>) -> Arc<ScriptedLlm> {
 
 /// A model that proposes: by its task, of four the second helps.
 pub fn proposing() -> ScriptedLlm {
-    ScriptedLlm::new(|blueprint: &Blueprint| {
-        let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
-        let text = text.join("\n");
-        let edit = |old: &str, new: &str| {
-            json!({
-                "rationale": "Refunds are sorted into the wrong queue, since nothing says where they go.",
-                "edits": [{ "message": 0, "old": old, "new": new, "reason": "says it" }],
-            })
-        };
-        let reply = if text.contains("Add one short general rule") {
-            edit("parcels to shipping.", &format!("parcels to shipping. {REFUNDS}")).to_string()
-        } else if text.contains("Find the one instruction") {
-            edit("without a word of explanation", "without any explanation").to_string()
-        } else if text.contains("Make it up") {
-            edit("{{ ticket }}", "").to_string()
-        } else {
-            "I would make it shorter.".to_owned()
-        };
-        Ok(ScriptedLlm::answer(reply))
-    })
-    .with_model("proposer")
+    ScriptedLlm::new(proposal).with_model("proposer")
+}
+
+/// What it answers.
+pub fn proposal(blueprint: &Blueprint) -> Result<Completion, LlmError> {
+    let text: Vec<String> = blueprint.messages.iter().map(|message| message.text()).collect();
+    let text = text.join("\n");
+    let edit = |old: &str, new: &str| {
+        json!({
+            "rationale": "Refunds are sorted into the wrong queue, since nothing says where they go.",
+            "edits": [{ "message": 0, "old": old, "new": new, "reason": "says it" }],
+        })
+    };
+    let reply = if text.contains("Add one short general rule") {
+        edit("parcels to shipping.", &format!("parcels to shipping. {REFUNDS}")).to_string()
+    } else if text.contains("Find the one instruction") {
+        edit("without a word of explanation", "without any explanation").to_string()
+    } else if text.contains("Make it up") {
+        edit("{{ ticket }}", "").to_string()
+    } else {
+        "I would make it shorter.".to_owned()
+    };
+    Ok(ScriptedLlm::answer(reply))
 }
 
 /// The model asked, and the queue that it names held against the right one.
@@ -171,7 +173,8 @@ pub fn plan_of(evaluation: Evaluation) -> ImprovementPlan {
 }
 
 pub struct World {
-    _ops: PromptOps,
+    #[allow(dead_code, reason = "lives as long as the world does")]
+    pub ops: PromptOps,
     pub acme: Tenant,
     pub clock: Arc<ManualClock>,
     pub weather: Arc<Weather>,
@@ -210,7 +213,7 @@ impl World {
     pub fn going_on(ops: PromptOps, clock: Arc<ManualClock>, tickets: u64) -> Self {
         Self {
             acme: ops.tenant("acme").unwrap(),
-            _ops: ops,
+            ops,
             clock,
             weather: Arc::default(),
             tickets: AtomicU64::new(tickets),
@@ -265,6 +268,11 @@ impl World {
         plan_of(evaluation_by(model(self.weather.clone())))
     }
 
+    /// The same by another evaluation.
+    pub fn plan_by(&self, evaluation: Evaluation) -> ImprovementPlan {
+        plan_of(evaluation)
+    }
+
     pub fn improver(&self) -> Improver {
         self.improver_by(self.plan())
     }
@@ -311,7 +319,7 @@ fn ticket_of(n: u64, kinds: &[&str]) -> Value {
 }
 
 /// Words that no two tickets share, without digits, which count as none.
-fn words(n: u64) -> String {
+pub fn words(n: u64) -> String {
     let letters = |mut n: u64| -> String {
         let mut word = String::new();
         loop {
