@@ -18,6 +18,10 @@ pub struct Spending {
 }
 
 /// Most that may be spent in a day, from midnight to midnight in UTC; `None` for no limit.
+///
+/// Calls are set aside before they are made and so never more than said. Tokens and money are so for proposers; what a replay
+/// takes of them is known when it ends, so that they can be passed by one replay of each prompt and environment: give the
+/// evaluation a budget of its own where that is too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DailyBudget {

@@ -170,7 +170,7 @@ impl Improver {
         traces: &[TraceRecord],
         attempts: &[Attempt],
     ) -> Result<Option<Attempt>> {
-        if self.is_slot_taken().await? {
+        if self.is_slot_taken(live).await? {
             return Ok(None);
         }
         let failing: BTreeSet<TraceId> = self
@@ -226,12 +226,17 @@ impl Improver {
     }
 
     /// Whether as many candidates are on their way as may be, or what is live waits to be rolled back.
-    async fn is_slot_taken(&self) -> Result<bool> {
+    async fn is_slot_taken(&self, live: Live) -> Result<bool> {
+        let replays = self.plan.attempts.replays;
         let on_their_way = self.before_ship().await?.into_iter().filter(|deployment| {
-            matches!(
-                deployment.state,
-                State::Proposed | State::AbRunning | State::AbPassed
-            )
+            match (deployment.state, &deployment.evidence) {
+                (State::Proposed | State::AbRunning, _) => true,
+                // What is stale and not replayed any more is not on its way.
+                (State::AbPassed, Some(evidence)) => {
+                    evidence.base.revision == live.revision || evidence.number < replays
+                }
+                _ => false,
+            }
         });
         if on_their_way.count() >= self.plan.attempts.in_flight {
             return Ok(true);

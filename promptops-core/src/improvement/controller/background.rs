@@ -1,16 +1,19 @@
 //! Passes in the background, now and then, until it is stopped.
 
 use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::improver::Improver;
 use super::pass::Pass;
-use crate::base::error::{Result, invalid};
+use crate::base::error::{Error, ErrorKind, Result, invalid};
 
 /// Passes that are made in the background. Dropped, it stops as soon as the step that is under way lets go.
 #[must_use = "dropped, it stops"]
@@ -40,7 +43,7 @@ impl Improver {
         let work = Box::pin(async move {
             loop {
                 let pass = tokio::select! {
-                    pass = improver.run_once() => Some(pass),
+                    pass = caught(improver.run_once()) => Some(pass),
                     () = told_to_stop(&mut stopped) => None,
                 };
                 let Some(pass) = pass else {
@@ -79,6 +82,18 @@ impl Improver {
             .map_err(|_| invalid("there is no tokio runtime to work on; call this within one"))?;
         Ok(ImproverHandle { stop, done, last })
     }
+}
+
+/// A pass, or that it panicked: a host's scorer or proposer may, and the next pass is made all the same.
+async fn caught(pass: impl Future<Output = Result<Pass>>) -> Result<Pass> {
+    let pass = AssertUnwindSafe(pass).catch_unwind().await;
+    // The panic hook has reported it.
+    pass.unwrap_or_else(|_| {
+        Err(Error::new(
+            ErrorKind::Backend,
+            "a step of the pass panicked, in a scorer, a proposer, a labeller or a store",
+        ))
+    })
 }
 
 /// Waits until it is told to stop, or the handle is gone.

@@ -34,6 +34,16 @@ impl Improver {
         {
             return Ok(Reserved { day, amount });
         }
+        if !limits.allows(amount) {
+            return Err(Error::new(
+                ErrorKind::Refused,
+                format!(
+                    "{what} would take {} calls of models, which is more than a whole day's budget; set a larger one, or smaller \
+                     `sizes`",
+                    amount.calls
+                ),
+            ));
+        }
         let spent = store.spending(&self.tenant, day).await?;
         Err(Error::new(
             ErrorKind::Refused,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::dimensions::Dimensions;
 use super::improver::Improver;
 use super::plan::SUCCESS;
 use super::replaying::ReplayRecord;
 use crate::base::error::Result;
-use crate::base::{ScoreName, VersionNumber};
+use crate::base::{ScoreName, Timestamp, VersionNumber};
 use crate::deployment::Deployment;
 use crate::evaluation::run::EvaluatorRecord;
 use crate::improvement::monitor::{Baseline, Incumbent, Monitor};
@@ -18,7 +20,8 @@ impl Improver {
     ///
     /// The first watch of a deployment is held against what was live before it, on production's traffic. A later one is held
     /// against the version itself: after an owner's override against its scores until then, which the owner accepted; after a
-    /// change of the evaluator against the first scores by the new one.
+    /// change of the evaluator against the first scores by the new one. So is the first one where what was live before has too few
+    /// scores: against the version's own first ones, so that at least a later fall is seen.
     pub(super) async fn begin(
         &self,
         watch: &mut Watch,
@@ -31,7 +34,10 @@ impl Improver {
             0 | 1 => None,
             epoch => self.stored_watch(deployment, epoch - 1).await?,
         };
-        let incumbents = match before {
+        let has_enough = |found: &BTreeMap<ScoreName, Incumbent>| {
+            found.values().any(|incumbent| incumbent.count() >= needed)
+        };
+        let mut incumbents = match before {
             None => match incumbent_of(deployment) {
                 Some(version) => self.incumbent(version, &metrics, (None, watch.since)).await?,
                 None => BTreeMap::new(),
@@ -40,23 +46,36 @@ impl Improver {
                 let span = (Some(before.since), watch.since);
                 self.incumbent(watch.version, &metrics, span).await?
             }
-            Some(_) => {
-                let to = self.settled();
-                let found = self
-                    .incumbent(watch.version, &metrics, (Some(watch.since), to))
-                    .await?;
-                if !found.values().any(|incumbent| incumbent.count() >= needed) {
-                    return Ok(false);
-                }
-                (watch.since, watch.looked_to) = (to, to);
-                found
-            }
+            Some(_) => BTreeMap::new(),
         };
+        if !has_enough(&incumbents) {
+            let to = self.settled();
+            let span = (Some(watch.since), to);
+            incumbents = self.incumbent(watch.version, &metrics, span).await?;
+            if !has_enough(&incumbents) {
+                return Ok(false);
+            }
+            (watch.since, watch.looked_to) = (to, to);
+        }
         let replayed = self.replayed_means(deployment).await?;
         let monitor = self.monitor(metrics, incumbents, &replayed)?;
         watch.figures = Some(WatchFigures::new(monitor, watch.since));
         watch.status = WatchStatus::Watching;
         Ok(true)
+    }
+
+    /// Whether nothing of a version was scored for as long as makes no data.
+    pub(super) async fn is_silent(&self, watch: &Watch, evaluator: &EvaluatorRecord) -> Result<bool> {
+        let after = TimeDelta::from_std(self.plan.monitor.no_data_after).unwrap_or(TimeDelta::MAX);
+        let from = self.now().checked_sub_signed(after).unwrap_or(Timestamp::MIN_UTC);
+        if watch.since > from {
+            return Ok(false);
+        }
+        let span = (Some(from), self.now());
+        let found = self
+            .incumbent(watch.version, &self.metrics(evaluator)?, span)
+            .await?;
+        Ok(found.is_empty())
     }
 
     /// A monitor over the metrics that have a reference, or over all where none has: it cannot clear anything then.

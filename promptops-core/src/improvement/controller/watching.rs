@@ -17,6 +17,8 @@ use crate::improvement::watch::{Blame, Watch, WatchPurpose, WatchStatus};
 const SLICE: TimeDelta = TimeDelta::hours(1);
 /// With fewer scores in that time, twice the time is read at once.
 const FEW: usize = 1_000;
+/// Why there is no data.
+const SILENT: &str = "nothing was scored for too long";
 /// How long an attribution that does not come to an end is tried again.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
 
@@ -68,6 +70,9 @@ impl Improver {
             return Ok(());
         };
         if watch.status == WatchStatus::Waiting && !self.begin(&mut watch, &deployment, &evaluator).await? {
+            if may_act && self.is_silent(&watch, &evaluator).await? {
+                return self.end(watch, deployment, Step::FindNoData, SILENT, pass).await;
+            }
             return Ok(());
         }
         let (seen, looked_to) = (watch.seen(), watch.looked_to);
@@ -101,8 +106,7 @@ impl Improver {
                     .await
             }
             Verdict::NoData { .. } if may_act => {
-                let reason = "nothing was scored for too long";
-                self.end(watch, deployment, Step::FindNoData, reason, pass).await
+                self.end(watch, deployment, Step::FindNoData, SILENT, pass).await
             }
             Verdict::Cleared | Verdict::NoData { .. } => self.keep_watch(watch, None).await,
         }
@@ -302,6 +306,16 @@ impl Improver {
         };
         // Finding that out took a while.
         if !self.is_on().await? {
+            return Ok(());
+        }
+        // That the version before does better was known then: the owner's word stands until an owner takes it back.
+        let transitions = self.deployments().transitions(&deployment.id).await?;
+        if transitions.iter().any(|taken| taken.step == Step::Override) {
+            pass.did(Done::LeftToPeople {
+                deployment: deployment.id,
+                reason: "an owner kept it although it had regressed before; it is not rolled back by itself"
+                    .to_owned(),
+            });
             return Ok(());
         }
         let reason = watch.end.unwrap_or_default();

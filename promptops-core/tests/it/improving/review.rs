@@ -892,3 +892,137 @@ async fn an_attempt_ends_when_somebody_resolves_its_cluster() {
     assert!(world.deployments().await.is_empty());
     assert_eq!(attempts(&world).await[0].stage, AttemptStage::Ended);
 }
+
+#[tokio::test]
+async fn what_an_owner_kept_is_not_rolled_back_by_itself_later() {
+    let world = World::new().await;
+    let improver = world.improver();
+    world.traffic(300).await;
+    let deployments = world.acme.deployments();
+    let worse = world.save(CONFUSING).await;
+    let harmful = deployments.propose(&worse, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&harmful.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    deployments
+        .hold(PROMPT, ENVIRONMENT, "a launch", &olga())
+        .await
+        .unwrap();
+    world.traffic(200).await;
+    world.pass(&improver).await;
+    let state = async || deployments.get(&harmful.id).await.unwrap().state;
+    assert_eq!(state().await, State::Regressed);
+    deployments
+        .override_regression(&harmful.id, "the launch is worth it", &olga())
+        .await
+        .unwrap();
+    deployments
+        .release(PROMPT, ENVIRONMENT, &olga())
+        .await
+        .unwrap();
+    // And then it gets worse still.
+    world.weather.is_confused.store(true, Ordering::Relaxed);
+    let mut did = Vec::new();
+    for _ in 0..6 {
+        world.traffic(40).await;
+        did.extend(world.pass(&improver).await.did);
+    }
+    assert!(
+        did.iter().all(|done| !matches!(done, Done::RolledBack { .. })),
+        "{did:?}"
+    );
+    assert_eq!(world.live().await, 2);
+}
+
+#[tokio::test]
+async fn without_scores_from_before_a_version_is_held_against_its_own_first_ones() {
+    let world = World::new().await;
+    let improver = world.improver();
+    world.traffic(30).await;
+    let deployments = world.acme.deployments();
+    let better = world.save(REFUNDS).await;
+    let shipped = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&shipped.id, &olga())
+        .waive("new shop")
+        .await
+        .unwrap();
+    world.traffic(150).await;
+    world.pass(&improver).await;
+    let watches = world.acme.improvements().watches(&shipped.id).await.unwrap();
+    let figures = watches[0].figures.as_ref().unwrap();
+    assert!(figures.monitor.metrics()[0].reference.unwrap().mean > 0.99);
+    // Another one that nobody ever asks ends without data, and is not in anybody's way.
+    let other = world.save("Be brief.").await;
+    let silent = deployments.propose(&other, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&silent.id, &olga())
+        .waive("new shop")
+        .await
+        .unwrap();
+    world.clock.advance(Duration::from_secs(2 * 86_400));
+    world.pass(&improver).await;
+    assert_eq!(
+        deployments.get(&silent.id).await.unwrap().monitor,
+        Some(MonitorOutcome::NoData)
+    );
+}
+
+#[tokio::test]
+async fn what_never_fits_into_a_days_budget_is_said_to() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let better = world.save(REFUNDS).await;
+    world
+        .acme
+        .deployments()
+        .propose(&better, ENVIRONMENT, &mo())
+        .await
+        .unwrap();
+    let budget = DailyBudget {
+        calls: Some(10),
+        ..DailyBudget::default()
+    };
+    let pass = world
+        .improver_by(world.plan().budget(budget))
+        .run_once()
+        .await
+        .unwrap();
+    assert!(
+        pass.problems[0]
+            .1
+            .message()
+            .contains("more than a whole day's budget"),
+        "{:?}",
+        pass.problems
+    );
+}
+
+/// A host's proposer with a defect.
+struct Panicking;
+
+#[async_trait]
+impl Proposer for Panicking {
+    fn name(&self) -> String {
+        "panicking".into()
+    }
+
+    async fn propose(&self, _: &Brief<'_>, _: &mut Ledger) -> promptops_core::Result<Proposed> {
+        panic!("a defect of the host")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_a_pass_does_not_end_the_background() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let improver = world.improver_by(world.plan().proposer(Arc::new(Panicking)));
+    let handle = improver.spawn(Duration::from_millis(100)).unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(
+        handle.stop(Duration::from_secs(10)).await,
+        "it goes on until it is stopped"
+    );
+}

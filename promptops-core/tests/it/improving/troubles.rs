@@ -138,7 +138,7 @@ async fn a_spent_budget_holds_up_replays_until_another_day_and_never_what_finds_
     let pass = poor.run_once().await.unwrap();
     let (step, error) = &pass.problems[0];
     assert_eq!((*step, error.kind()), ("replay", ErrorKind::Refused));
-    assert!(error.message().contains("of at most 10"), "{error}");
+    assert!(error.message().contains("whole day's budget"), "{error}");
     assert_eq!(world.weather.asked.load(Ordering::Relaxed), 0);
     let waiting = deployments.get(&proposed.id).await.unwrap();
     assert_eq!((waiting.state, waiting.steps), (State::Proposed, 1));
