@@ -12,7 +12,7 @@ use super::held_out::Parts;
 use super::improver::{Improver, Live};
 use super::pass::{Done, Pass};
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{AttemptId, CommandKey, PageRequest, TraceId, VersionNumber};
+use crate::base::{AttemptId, CommandKey, DeploymentId, PageRequest, TraceId, VersionNumber};
 use crate::deployment::{Base, Deployment, DeploymentFilter, Document, Live as LiveVersion, Origin, State};
 use crate::improvement::attempt::{Attempt, AttemptCandidate, AttemptOutcome, AttemptStage};
 use crate::improvement::cluster::ClusterStatus;
@@ -93,6 +93,12 @@ impl Improver {
         traces: &[TraceRecord],
         pass: &mut Pass,
     ) -> Result<()> {
+        // Its end alone was not kept: what it proposed may be live by now.
+        if let Some(deployment) = self.proposed_by(&attempt).await? {
+            return self
+                .end_attempt(attempt, AttemptOutcome::Deployed { deployment }, pass)
+                .await;
+        }
         if attempt.base.revision != live.revision {
             return self
                 .end_attempt(attempt, nothing("something else went live meanwhile"), pass)
@@ -133,6 +139,18 @@ impl Improver {
         }
         let outcome = self.propose_best(&attempt).await?;
         self.end_attempt(attempt, outcome, pass).await
+    }
+
+    /// The deployment that an attempt has come to already.
+    async fn proposed_by(&self, attempt: &Attempt) -> Result<Option<DeploymentId>> {
+        let deployments = &self.with.deploying.deployments;
+        for number in attempt.drafts() {
+            let key = key_of(attempt, number)?;
+            if let Some(taken) = deployments.transition_of_key(&self.tenant, &key).await? {
+                return Ok(Some(taken.deployment));
+            }
+        }
+        Ok(None)
     }
 
     /// The slot's attempts, the newest first.
@@ -373,7 +391,7 @@ impl Improver {
     ) -> Result<Deployment> {
         let version = self.version(number).await?;
         // Sent again after a crash, it returns what it made.
-        let key = CommandKey::new(format!("attempt-{}-{number}", attempt.id))?;
+        let key = key_of(attempt, number)?;
         self.deployments()
             .propose(&version, self.environment.as_str(), &self.actor)
             .origin(Origin::Cluster {
@@ -425,6 +443,11 @@ impl Improver {
             .await?;
         Ok(attempt)
     }
+}
+
+/// The key of the command that proposes a draft of an attempt.
+fn key_of(attempt: &Attempt, number: VersionNumber) -> Result<CommandKey> {
+    CommandKey::new(format!("attempt-{}-{number}", attempt.id))
 }
 
 fn nothing(reason: &str) -> AttemptOutcome {

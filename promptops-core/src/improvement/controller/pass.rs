@@ -173,7 +173,8 @@ impl Improver {
     /// or elsewhere, goes on where it was. Dropping the future is as good as that.
     ///
     /// # Errors
-    /// The backend's, when it is not known who has the slot or whether it is stopped. What goes wrong in one step is among
+    /// [`Conflict`](ErrorKind::Conflict) when this worker was away for longer than its lease and another one took over; the
+    /// backend's, when it is not known who has the slot or whether it is stopped. What goes wrong in one step is among
     /// the [`problems`](Pass::problems) and keeps no other from being done.
     pub async fn run_once(&self) -> Result<Pass> {
         // A lease tells workers apart, and clones are one.
@@ -235,7 +236,8 @@ impl Improver {
         let Some(live) = live else {
             return Ok(());
         };
-        if !self.is_on().await? {
+        // What is live now is not what was looked at: the next pass begins with that.
+        if self.live().await? != Some(live) || !self.is_on().await? {
             return Ok(());
         }
         let clustered = Box::pin(self.look_at_failures(live, &traces, pass)).await;

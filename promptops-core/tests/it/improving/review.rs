@@ -918,10 +918,7 @@ async fn what_an_owner_kept_is_not_rolled_back_by_itself_later() {
         .override_regression(&harmful.id, "the launch is worth it", &olga())
         .await
         .unwrap();
-    deployments
-        .release(PROMPT, ENVIRONMENT, &olga())
-        .await
-        .unwrap();
+    deployments.release(PROMPT, ENVIRONMENT, &olga()).await.unwrap();
     // And then it gets worse still.
     world.weather.is_confused.store(true, Ordering::Relaxed);
     let mut did = Vec::new();
@@ -1004,6 +1001,7 @@ async fn what_never_fits_into_a_days_budget_is_said_to() {
 struct Panicking;
 
 #[async_trait]
+#[allow(clippy::panic, reason = "the defect that is tested")]
 impl Proposer for Panicking {
     fn name(&self) -> String {
         "panicking".into()
