@@ -10,9 +10,11 @@ use std::time::Duration;
 use promptops_core::base::PageRequest;
 use promptops_core::deployment::{State, replayed};
 use promptops_core::improvement::proposer::LlmProposer;
-use promptops_core::improvement::{AttemptStage, ImprovementPlan, LookBack, PassState};
+use promptops_core::improvement::{
+    AttemptStage, ImprovementPlan, LookBack, PassState, ReplayRecord, ReplaySizes,
+};
 
-use super::world::{World, olga, proposing};
+use super::world::{ENVIRONMENT, REFUNDS, World, mo, olga, proposing};
 
 /// What comes of a future within so many polls.
 async fn within_polls<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
@@ -112,6 +114,40 @@ async fn a_worker_that_dies_at_any_moment_is_taken_over_and_nothing_is_done_or_p
         polls += 1 + polls / 12;
     }
     assert!(cuts > 10, "{cuts}");
+}
+
+#[tokio::test]
+async fn a_replay_that_another_evaluator_takes_over_begins_anew() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    let twice = ReplaySizes {
+        repeats: 2,
+        ..ReplaySizes::default()
+    };
+    let dying = world.improver_by(world.plan().sizes(twice));
+    // Cut off while the model is being asked.
+    let mut polls = 1;
+    while world.weather.asked.load(Ordering::Relaxed) < 20 {
+        assert!(
+            within_polls(polls, dying.run_once()).await.is_none(),
+            "{polls} polls"
+        );
+        polls += 1;
+        world.clock.advance(Duration::from_secs(120));
+    }
+    let cut = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(cut.state, State::AbRunning);
+    world.clock.advance(Duration::from_secs(600));
+    world.pass(&world.improver()).await;
+    let replayed = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(replayed.state, State::AbPassed);
+    let evidence = replayed.evidence.unwrap();
+    let document = deployments.document(&evidence.report).await.unwrap();
+    let record = ReplayRecord::read(&document).unwrap();
+    assert_eq!((record.evaluator.unwrap().repeats, evidence.number), (1, 1));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use promptops_core::llm::ScriptedLlm;
 use promptops_core::observation::Trace;
 use serde_json::{Value, json};
 
-use super::world::{ENVIRONMENT, PROMPT, REFUNDS, World, mo, model, olga, proposing};
+use super::world::{ENVIRONMENT, PROMPT, REFUNDS, World, mo, model, olga, proposing, ticket};
 
 #[tokio::test]
 async fn a_replay_whose_model_is_out_is_no_verdict_and_counts_in_neither_arm() {
@@ -95,6 +95,30 @@ async fn without_recorded_inputs_there_is_nothing_to_replay_and_that_is_said() {
     );
     let document = deployments.document(&evidence.report).await.unwrap();
     assert!(ReplayRecord::read(&document).unwrap().report.is_none());
+}
+
+#[tokio::test]
+async fn traces_without_outputs_are_replayed_as_any() {
+    let world = World::new().await;
+    for n in 0..300 {
+        let inputs = ticket(n);
+        let resolved = world
+            .acme
+            .resolve(&format!("{PROMPT}@{ENVIRONMENT}"))
+            .await
+            .unwrap();
+        let is_refund = inputs["kind"] == "refund";
+        let trace = Trace::of(resolved.render(&inputs).unwrap().stamp()).inputs(&inputs);
+        let scored = trace.score("correctness", f64::from(u8::from(!is_refund)));
+        world.acme.traces().record_durable(scored).await.unwrap();
+        world.clock.advance(Duration::from_secs(60));
+    }
+    let better = world.save(REFUNDS).await;
+    let deployments = world.acme.deployments();
+    let proposed = deployments.propose(&better, ENVIRONMENT, &mo()).await.unwrap();
+    world.pass(&world.improver()).await;
+    let replayed = deployments.get(&proposed.id).await.unwrap();
+    assert_eq!(replayed.state, State::AbPassed, "{:?}", replayed.evidence);
 }
 
 #[tokio::test]
