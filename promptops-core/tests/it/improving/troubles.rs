@@ -1,12 +1,12 @@
 //! What goes wrong, and what is said of it.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use promptops_core::ErrorKind;
-use promptops_core::base::{Actor, ClusterId, PageRequest};
+use promptops_core::base::{Actor, Change, ClusterId, Event, EventListener, PageRequest};
 use promptops_core::deployment::{Evidence, State, Step, Verdict};
 use promptops_core::evaluation::{Evaluation, Score, Scorer, ScorerInput};
 use promptops_core::improvement::cluster::ClusterStatus;
@@ -119,6 +119,49 @@ async fn traces_without_outputs_are_replayed_as_any() {
     world.pass(&world.improver()).await;
     let replayed = deployments.get(&proposed.id).await.unwrap();
     assert_eq!(replayed.state, State::AbPassed, "{:?}", replayed.evidence);
+}
+
+#[tokio::test]
+async fn late_traces_count_for_the_version_that_answered_and_alarms_are_told() {
+    let world = World::new().await;
+    world.traffic(300).await;
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let listener: Arc<dyn EventListener> = Arc::new(move |event: &Event| {
+        if let Event::Changed { change, .. } = event
+            && let Change::WatchChanged { status, .. } = change
+        {
+            heard.lock().unwrap().push(status.clone());
+        }
+    });
+    world.ops.events().subscribe(Arc::downgrade(&listener));
+    let reference = format!("{PROMPT}@{ENVIRONMENT}");
+    let before = world.acme.resolve(&reference).await.unwrap();
+    let worse = world.save(super::world::CONFUSING).await;
+    let deployments = world.acme.deployments();
+    let shipped = deployments.propose(&worse, ENVIRONMENT, &mo()).await.unwrap();
+    deployments
+        .approve(&shipped.id, &olga())
+        .waive("to see")
+        .await
+        .unwrap();
+    // Calls that the version before has answered, and that end only now.
+    for n in 0..100 {
+        let inputs = ticket(n);
+        let trace = Trace::of(before.render(&inputs).unwrap().stamp()).inputs(&inputs);
+        let scored = trace.score("correctness", 0.0);
+        world.acme.traces().record_durable(scored).await.unwrap();
+        world.clock.advance(Duration::from_secs(60));
+    }
+    let improver = world.improver();
+    world.pass(&improver).await;
+    let watches = async || world.acme.improvements().watches(&shipped.id).await.unwrap();
+    assert_eq!(watches().await[0].seen(), 0);
+    assert!(told.lock().unwrap().is_empty());
+    world.traffic(100).await;
+    world.pass(&improver).await;
+    assert!((90..=100).contains(&watches().await[0].seen()));
+    assert_eq!(told.lock().unwrap().as_slice(), ["alarm"]);
 }
 
 #[tokio::test]
