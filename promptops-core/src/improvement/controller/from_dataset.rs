@@ -66,6 +66,8 @@ impl Improver {
     /// [`Refused`](ErrorKind::Refused) when the budget does not reach, or improvement is stopped for the tenant; what the runs
     /// fail with; the backend's errors.
     pub async fn improve_on(&self, dataset: &str) -> Result<Improved> {
+        // A lease tells workers apart, and clones are one.
+        let _turn = self.turn.lock().await;
         if let Err(holder) = self.take_slot().await? {
             return Err(Error::new(
                 ErrorKind::Conflict,

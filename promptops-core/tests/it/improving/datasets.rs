@@ -114,3 +114,19 @@ async fn what_improving_on_a_dataset_lacks_is_said() {
     assert_eq!(deployment.state, State::AbFailed);
     assert!(few.reason.contains("more"), "{}", few.reason);
 }
+
+#[tokio::test]
+async fn a_pass_of_a_clone_waits_until_a_dataset_is_done_with() {
+    let world = World::new().await;
+    tickets(&world, 600).await;
+    let plan = world.plan().proposer(Arc::new(LlmProposer::new(proposing())));
+    let improver = world.improver_by(plan);
+    let clone = improver.clone();
+    let (improved, pass) = tokio::join!(improver.improve_on("tickets"), async {
+        let pass = clone.run_once().await.unwrap();
+        (pass, world.deployments().await.len())
+    });
+    assert!(improved.unwrap().has_passed());
+    // What it saw when it was its turn was whole.
+    assert_eq!((pass.1, pass.0.did.len()), (1, 0), "{:?}", pass.0.did);
+}
