@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ::tera::Context;
 use serde::Serialize;
 use serde_json::Value;
-use tera::Context;
 
 use super::closure::{Closure, Snippet};
-use super::engine::{Engine, Origin, Source};
-use super::fuel;
 use super::limits::RenderLimits;
 use super::message::Rendered;
+use super::origin::Origin;
 use super::params;
+use super::tera::{self, Engine, Source};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::base::{ClosureHash, Location, PromptName, VersionNumber};
 use crate::prompt::{Body, ChatItem, Content, InputSchema, Message, MessageRole, VariableUse};
@@ -63,6 +63,12 @@ impl CompiledPrompt {
     /// [`Template`](ErrorKind::Template) with the place, for what the engine refuses or a variable that the input
     /// schema does not know; [`Invalid`](ErrorKind::Invalid) for a schema that is none.
     pub fn compile(closure: &Closure, limits: RenderLimits) -> Result<Self> {
+        Self::compile_on_tera(closure, limits)
+    }
+
+    /// The same, rendered by Tera whatever the templates are: what the compiled form is compared with.
+    #[doc(hidden)]
+    pub fn compile_on_tera(closure: &Closure, limits: RenderLimits) -> Result<Self> {
         let content = &closure.content;
         let parameters = parameters(closure);
         let schema = content
@@ -185,7 +191,7 @@ impl CompiledPrompt {
         if self.engine.is_some() && self.schema.is_none() {
             self.check_required(|name| context.contains_key(name))?;
         }
-        fuel::with_budget(&self.limits, || {
+        tera::with_budget(&self.limits, || {
             let mut left = self.limits.output_bytes;
             match (&self.content.body, self.items.as_slice()) {
                 (Body::Text { .. }, [item]) => self.text(item, &context, &mut left).map(Rendered::Text),

@@ -3,15 +3,14 @@
 mod closure;
 mod compiled;
 mod compiler;
-mod costs;
-mod engine;
-mod fuel;
-mod guard;
 mod limits;
 mod message;
+mod origin;
 mod params;
+mod program;
 mod restored;
 mod snippet;
+mod tera;
 
 pub use closure::{Closure, ClosureRoot, Snippet, SnippetLimits};
 pub use compiled::{CompiledPrompt, Parameter};

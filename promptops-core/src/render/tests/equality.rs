@@ -9,9 +9,9 @@ use tera::{Context, Tera};
 
 use crate::base::PromptName;
 use crate::prompt::Content;
-use crate::render::engine::{Engine, Origin, Source};
-use crate::render::fuel;
 use crate::render::limits::RenderLimits;
+use crate::render::origin::Origin;
+use crate::render::tera::{Engine, Source, fuel};
 use crate::template::tests::bombs::at_the_limits;
 use crate::template::tests::corpus::CORPUS;
 use crate::template::tests::fuzz::{config, expression, template};

@@ -276,7 +276,7 @@ fn the_guard_puts_in_what_its_table_says() {
         ),
     ] {
         let parsed = Template::parse(template, &Limits::default()).unwrap();
-        let (source, _) = guard::guard(&parsed, false, &Default::default());
+        let (source, _) = tera::guard::guard(&parsed, false, &Default::default());
         assert_eq!(source, guarded, "{template}");
     }
 }

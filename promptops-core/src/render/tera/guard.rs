@@ -49,7 +49,7 @@ pub(super) const NUMBER_BYTES: usize = 40;
 /// What was put into a template, in order of place: leads from the guarded source back to the original. Kept with every
 /// compiled prompt, so that it is small.
 #[derive(Debug)]
-pub(super) struct Insertions(Box<[Put]>);
+pub(in crate::render) struct Insertions(Box<[Put]>);
 
 #[derive(Debug, Clone, Copy)]
 struct Put {
@@ -148,7 +148,7 @@ pub(super) fn captures_includes(template: &Template) -> bool {
 
 /// The source of a guarded template and what was put into it. `captured` says whether its text may end up in a value;
 /// `snippets` has the costs of what it includes.
-pub(super) fn guard(
+pub(in crate::render) fn guard(
     template: &Template,
     captured: bool,
     snippets: &HashMap<String, Costs>,

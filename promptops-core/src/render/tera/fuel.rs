@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tera::value::Key;
 use tera::{Error, Kwargs, Map, State, StringInput, Tera, TeraResult, Value};
 
-use super::limits::RenderLimits;
+use crate::render::limits::RenderLimits;
 
 /// Passes an iterable on, charging `w` steps (and `b` bytes) for each of its elements; see [`loop_filter`].
 pub(super) const LOOP: &str = "__loop";
@@ -59,7 +59,7 @@ thread_local! {
 }
 
 /// Runs a rendering with a full budget.
-pub(super) fn with_budget<T>(limits: &RenderLimits, render: impl FnOnce() -> T) -> T {
+pub(in crate::render) fn with_budget<T>(limits: &RenderLimits, render: impl FnOnce() -> T) -> T {
     let before = FUEL.replace(Fuel {
         steps: limits.steps,
         scratch: limits.scratch_bytes,
@@ -404,7 +404,7 @@ fn key(value: &Value) -> Option<Key<'static>> {
 }
 
 /// Puts the charging filters into an engine.
-pub(super) fn register(tera: &mut Tera) {
+pub(in crate::render) fn register(tera: &mut Tera) {
     tera.register_filter("group_by", group_by);
     tera.register_filter(LOOP, |value: Value, kwargs: Kwargs, _: &State<'_>| {
         let bytes = kwargs.get::<usize>("b")?.unwrap_or(0);

@@ -5,58 +5,24 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use tera::{Context, ErrorKind as TeraErrorKind, Tera};
 
 use super::costs::{self, Costs};
 use super::fuel;
 use super::guard::{self, Insertions};
-use super::limits::RenderLimits;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{Location, PromptName, VersionNumber};
-use crate::prompt::{Body, ChatItem, Content};
+use crate::render::limits::RenderLimits;
+use crate::render::origin::{Origin, missing_message};
 use crate::template::{Position, Span, Template};
 
 /// A template for the engine, and where it comes from.
-pub(super) struct Source<'a> {
+pub(in crate::render) struct Source<'a> {
     /// The name by which `include` finds it; unique in the engine.
-    pub(super) name: String,
-    pub(super) template: &'a Template,
-    pub(super) origin: Origin,
-}
-
-/// Where a template of the engine comes from, for errors.
-#[derive(Debug, Clone)]
-pub(super) struct Origin {
-    pub(super) prompt: PromptName,
-    pub(super) version: Option<VersionNumber>,
-    pub(super) message: Option<usize>,
-    pub(super) content: Arc<Content>,
-}
-
-impl Origin {
-    /// The template as it was written.
-    fn source(&self) -> &str {
-        match (&self.content.body, self.message) {
-            (Body::Text { template }, _) => template,
-            (Body::Chat { messages }, Some(at)) => match messages.get(at) {
-                Some(ChatItem::Message { template, .. }) => template,
-                _ => "",
-            },
-            (Body::Chat { .. }, None) => "",
-        }
-    }
-
-    fn at(&self, position: Position) -> Location {
-        Location {
-            prompt: self.prompt.clone(),
-            version: self.version.map(VersionNumber::get),
-            message: self.message,
-            line: position.line,
-            column: position.column,
-        }
-    }
+    pub(in crate::render) name: String,
+    pub(in crate::render) template: &'a Template,
+    pub(in crate::render) origin: Origin,
 }
 
 #[derive(Debug)]
@@ -68,7 +34,7 @@ struct Entry {
 
 /// Compiled templates.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(in crate::render) struct Engine {
     tera: Tera,
     /// Few, and looked for by name in errors mostly.
     entries: Box<[(Box<str>, Entry)]>,
@@ -89,7 +55,7 @@ fn base() -> &'static Tera {
 impl Engine {
     /// Compiles messages and the snippets that they include; `snippets` in an order in which each comes after those
     /// that it includes.
-    pub(super) fn compile(messages: Vec<Source<'_>>, snippets: Vec<Source<'_>>) -> Result<Self> {
+    pub(in crate::render) fn compile(messages: Vec<Source<'_>>, snippets: Vec<Source<'_>>) -> Result<Self> {
         let captured = messages
             .iter()
             .chain(&snippets)
@@ -129,7 +95,7 @@ impl Engine {
     }
 
     /// Renders one template into `out`, of which at most `left` more bytes may be written.
-    pub(super) fn render(
+    pub(in crate::render) fn render(
         &self,
         name: &str,
         context: &Context,
@@ -165,7 +131,7 @@ impl Engine {
     }
 
     /// About how many bytes it keeps.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::render) fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -227,20 +193,6 @@ impl Engine {
             .at(entry.origin.at(Position::of(original, offset))),
         }
     }
-}
-
-fn missing_message(path: &str) -> String {
-    const LONGEST: usize = 80;
-    let path = match path.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", path.get(..end).unwrap_or_default()),
-        None => path.to_owned(),
-    };
-    if path.is_empty() {
-        return "a value is missing".to_owned();
-    }
-    format!(
-        "`{path}` is missing; pass it, or write `{path} | default(value=…)` or `{{% if {path} is defined %}}`"
-    )
 }
 
 /// Whether this is how Tera says that a value is not there. It goes on to list what is: names, which are data.

@@ -16,7 +16,7 @@ const MAP_BYTES: usize = 160;
 
 /// What one pass through a template costs, its loops' bodies left out since they charge for themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Costs {
+pub(in crate::render) struct Costs {
     /// Steps.
     pub(super) weight: u64,
     /// Bytes of text that it writes by itself.

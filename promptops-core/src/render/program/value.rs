@@ -1,0 +1,269 @@
+//! Values as the compiled form sees them: the caller's own, borrowed, and those made on the way.
+//!
+//! Their types are Tera's: an integer is one whatever its width, text has no marks of safety since nothing is escaped.
+
+use std::rc::Rc;
+
+use serde_json::Value as Json;
+
+/// Deepest that values are followed when they are printed or compared: what JSON parsers take.
+pub(super) const MAX_DEPTH: usize = 128;
+
+/// A value. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(in crate::render) enum Val<'a> {
+    /// Nothing is there.
+    Undefined,
+    /// `none`, JSON's `null`.
+    None,
+    Bool(bool),
+    Int(i128),
+    /// An integer above what an `i128` holds; nothing can be calculated with it.
+    Huge(u128),
+    Float(f64),
+    /// Text of the caller or of the template.
+    Str(&'a str),
+    /// Text made on the way.
+    Text(Rc<str>),
+    List(List<'a>),
+    Map(Map<'a>),
+}
+
+/// A list of values.
+#[derive(Debug, Clone)]
+pub(in crate::render) enum List<'a> {
+    Json(&'a [Json]),
+    /// Made on the way.
+    Made(Rc<[Val<'a>]>),
+}
+
+/// A map of values.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::render) enum Map<'a> {
+    Json(&'a serde_json::Map<String, Json>),
+}
+
+/// The key of a map.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::render) enum Key<'a> {
+    Str(&'a str),
+    Bool(bool),
+    Int(i128),
+    Huge(u128),
+}
+
+impl<'a> From<&'a Json> for Val<'a> {
+    #[inline]
+    fn from(json: &'a Json) -> Self {
+        match json {
+            Json::Null => Self::None,
+            Json::Bool(value) => Self::Bool(*value),
+            Json::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(value), _) => Self::Int(value.into()),
+                (None, Some(value)) => Self::Int(value.into()),
+                // Always a float, but for numbers of any precision that a host may have switched on in `serde_json`.
+                (None, None) => match number.as_f64() {
+                    Some(value) => Self::Float(value),
+                    None => Self::Text(number.to_string().into()),
+                },
+            },
+            Json::String(text) => Self::Str(text),
+            Json::Array(items) => Self::List(List::Json(items)),
+            Json::Object(map) => Self::Map(Map::Json(map)),
+        }
+    }
+}
+
+impl<'a> From<Key<'a>> for Val<'a> {
+    fn from(key: Key<'a>) -> Self {
+        match key {
+            Key::Str(text) => Self::Str(text),
+            Key::Bool(value) => Self::Bool(value),
+            Key::Int(value) => Self::Int(value),
+            Key::Huge(value) => Self::Huge(value),
+        }
+    }
+}
+
+impl<'a> Val<'a> {
+    /// A text made on the way.
+    pub(super) fn text(text: impl Into<Rc<str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A list made on the way.
+    pub(super) fn list(items: Vec<Self>) -> Self {
+        Self::List(List::Made(items.into()))
+    }
+
+    /// An integer of any width.
+    pub(in crate::render) fn from_u128(value: u128) -> Self {
+        i128::try_from(value).map_or(Self::Huge(value), Self::Int)
+    }
+
+    pub(super) fn is_undefined(&self) -> bool {
+        matches!(self, Self::Undefined)
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        matches!(self, Self::Int(_) | Self::Huge(_) | Self::Float(_))
+    }
+
+    #[inline]
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What it is called in errors.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Undefined => "undefined",
+            Self::None => "none",
+            Self::Bool(_) => "bool",
+            Self::Int(_) | Self::Huge(_) => "integer",
+            Self::Float(_) => "float",
+            Self::Str(_) | Self::Text(_) => "string",
+            Self::List(_) => "array",
+            Self::Map(_) => "map",
+        }
+    }
+
+    /// Whether it counts as true: neither missing nor none, false, zero or empty.
+    #[inline]
+    pub(super) fn is_truthy(&self) -> bool {
+        match self {
+            Self::Undefined | Self::None => false,
+            Self::Bool(value) => *value,
+            Self::Int(value) => *value != 0,
+            Self::Huge(_) => true,
+            Self::Float(value) => *value != 0.0,
+            Self::Str(text) => !text.is_empty(),
+            Self::Text(text) => !text.is_empty(),
+            Self::List(list) => list.len() > 0,
+            Self::Map(map) => map.len() > 0,
+        }
+    }
+
+    /// As the key of a map, where it can be one.
+    pub(super) fn as_key(&self) -> Option<Key<'_>> {
+        Some(match self {
+            Self::Bool(value) => Key::Bool(*value),
+            Self::Int(value) => Key::Int(*value),
+            Self::Huge(value) => Key::Huge(*value),
+            Self::Str(text) => Key::Str(text),
+            Self::Text(text) => Key::Str(text),
+            _ => return None,
+        })
+    }
+
+    /// The value of this name in a map; `None` when it is not there, or this is no map.
+    #[inline]
+    pub(super) fn attribute(&self, name: &str) -> Option<Val<'a>> {
+        match self {
+            Self::Map(map) => map.get_str(name),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> List<'a> {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Json(items) => items.len(),
+            Self::Made(items) => items.len(),
+        }
+    }
+
+    /// The element at this place, from 0.
+    pub(super) fn get(&self, index: usize) -> Option<Val<'a>> {
+        match self {
+            Self::Json(items) => items.get(index).map(Val::from),
+            Self::Made(items) => items.get(index).cloned(),
+        }
+    }
+
+    /// The elements in order.
+    pub(super) fn iter(&self) -> ListIter<'a> {
+        match self {
+            Self::Json(items) => ListIter::Json(items.iter()),
+            Self::Made(items) => ListIter::Made(Rc::clone(items), 0),
+        }
+    }
+}
+
+impl<'a> Map<'a> {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Json(map) => map.len(),
+        }
+    }
+
+    /// The value of a name.
+    #[inline]
+    pub(in crate::render) fn get_str(&self, name: &str) -> Option<Val<'a>> {
+        match self {
+            Self::Json(map) => map.get(name).map(Val::from),
+        }
+    }
+
+    /// The value of a key of any type.
+    pub(super) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
+        match (self, key) {
+            (Self::Json(map), Key::Str(name)) => map.get(name).map(Val::from),
+            (Self::Json(_), _) => None,
+        }
+    }
+
+    /// The entries in order.
+    pub(super) fn iter(&self) -> MapIter<'a> {
+        match self {
+            Self::Json(map) => MapIter::Json(map.iter()),
+        }
+    }
+}
+
+/// The elements of a list.
+pub(in crate::render) enum ListIter<'a> {
+    Json(std::slice::Iter<'a, Json>),
+    Made(Rc<[Val<'a>]>, usize),
+}
+
+impl<'a> Iterator for ListIter<'a> {
+    type Item = Val<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Val<'a>> {
+        match self {
+            Self::Json(items) => items.next().map(Val::from),
+            Self::Made(items, at) => {
+                let item = items.get(*at).cloned();
+                *at += 1;
+                item
+            }
+        }
+    }
+}
+
+/// The entries of a map.
+pub(in crate::render) enum MapIter<'a> {
+    Json(serde_json::map::Iter<'a>),
+}
+
+impl<'a> Iterator for MapIter<'a> {
+    type Item = (Key<'a>, Val<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Key<'a>, Val<'a>)> {
+        match self {
+            Self::Json(entries) => entries
+                .next()
+                .map(|(key, value)| (Key::Str(key), Val::from(value))),
+        }
+    }
+}
