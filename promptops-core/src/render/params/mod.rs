@@ -46,7 +46,11 @@ pub(super) fn context<P: Serialize + ?Sized>(parameters: &P) -> Result<Context> 
 }
 
 /// The values as JSON, for a schema or placeholders to look at.
-pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
+pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<std::borrow::Cow<'_, Value>> {
+    json_inner(parameters).map(std::borrow::Cow::Owned)
+}
+
+fn json_inner<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
     let broken = Cell::new(None);
     let value = serde_json::to_value(Bounded::new(parameters, &broken));
     match value.map_err(|error| failed(&broken, error))? {
@@ -144,5 +148,26 @@ impl Message {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         Ok(Self { role, content, extra })
+    }
+}
+
+// TEMPORARY until the capture is merged.
+pub(super) struct Captured(Value);
+impl Captured {
+    pub(super) fn of<P: Serialize + ?Sized>(parameters: &P, _: &dyn Fn(&str) -> bool) -> Result<Self> {
+        json_inner(parameters).map(Self)
+    }
+    pub(super) fn as_map(&self) -> super::program::value::Map<'_> {
+        map(&self.0)
+    }
+}
+pub(super) fn borrowed<P: Serialize + ?Sized>(_: &P) -> Option<Result<super::program::value::Map<'_>>> {
+    None
+}
+pub(super) fn map(json: &Value) -> super::program::value::Map<'_> {
+    static EMPTY: std::sync::OnceLock<serde_json::Map<String, Value>> = std::sync::OnceLock::new();
+    match json {
+        Value::Object(map) => super::program::value::Map::Json(map),
+        _ => super::program::value::Map::Json(EMPTY.get_or_init(Default::default)),
     }
 }

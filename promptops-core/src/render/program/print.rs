@@ -19,10 +19,12 @@ pub(super) struct Scratch<'b> {
 
 impl<'b> Scratch<'b> {
     pub(super) fn new(budget: &'b mut Budget) -> Self {
-        Self {
-            text: String::new(),
-            budget,
-        }
+        Self::onto(String::new(), budget)
+    }
+
+    /// Behind what is there already, and paid for.
+    pub(super) fn onto(text: String, budget: &'b mut Budget) -> Self {
+        Self { text, budget }
     }
 }
 

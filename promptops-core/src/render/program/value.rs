@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
+use super::budget::{Budget, Faulty};
+
 /// Deepest that values are followed when they are printed or compared: what JSON parsers take.
 pub(super) const MAX_DEPTH: usize = 128;
 
@@ -33,8 +35,24 @@ pub(in crate::render) enum Val<'a> {
 #[derive(Debug, Clone)]
 pub(in crate::render) enum List<'a> {
     Json(&'a [Json]),
+    /// What `range` makes.
+    Range(Rc<Range>),
     /// Made on the way.
     Made(Rc<[Val<'a>]>),
+}
+
+/// Numbers in equal distances.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::render) struct Range {
+    pub(super) start: i128,
+    pub(super) step: i128,
+    pub(super) len: usize,
+}
+
+impl Range {
+    fn get<'a>(&self, index: usize) -> Option<Val<'a>> {
+        (index < self.len).then(|| Val::Int(self.start + index as i128 * self.step))
+    }
 }
 
 /// A map of values.
@@ -162,10 +180,13 @@ impl<'a> Val<'a> {
 
     /// The value of this name in a map; `None` when it is not there, or this is no map.
     #[inline]
-    pub(super) fn attribute(&self, name: &str) -> Option<Val<'a>> {
+    pub(super) fn attribute(&self, name: &str, budget: &mut Budget) -> Faulty<Option<Val<'a>>> {
         match self {
-            Self::Map(map) => map.get_str(name),
-            _ => None,
+            Self::Map(map) => {
+                budget.step(map.lookup_cost())?;
+                Ok(map.get_str(name))
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -175,6 +196,7 @@ impl<'a> List<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Json(items) => items.len(),
+            Self::Range(range) => range.len,
             Self::Made(items) => items.len(),
         }
     }
@@ -183,6 +205,7 @@ impl<'a> List<'a> {
     pub(super) fn get(&self, index: usize) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.get(index).map(Val::from),
+            Self::Range(range) => range.get(index),
             Self::Made(items) => items.get(index).cloned(),
         }
     }
@@ -191,6 +214,7 @@ impl<'a> List<'a> {
     pub(super) fn iter(&self) -> ListIter<'a> {
         match self {
             Self::Json(items) => ListIter::Json(items.iter()),
+            Self::Range(range) => ListIter::Range(**range, 0),
             Self::Made(items) => ListIter::Made(Rc::clone(items), 0),
         }
     }
@@ -202,6 +226,12 @@ impl<'a> Map<'a> {
         match self {
             Self::Json(map) => map.len(),
         }
+    }
+
+    /// Steps that looking a key up costs beside its own.
+    #[inline]
+    pub(super) fn lookup_cost(&self) -> u64 {
+        0
     }
 
     /// The value of a name.
@@ -231,6 +261,7 @@ impl<'a> Map<'a> {
 /// The elements of a list.
 pub(in crate::render) enum ListIter<'a> {
     Json(std::slice::Iter<'a, Json>),
+    Range(Range, usize),
     Made(Rc<[Val<'a>]>, usize),
 }
 
@@ -241,6 +272,11 @@ impl<'a> Iterator for ListIter<'a> {
     fn next(&mut self) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.next().map(Val::from),
+            Self::Range(range, at) => {
+                let item = range.get(*at);
+                *at += 1;
+                item
+            }
             Self::Made(items, at) => {
                 let item = items.get(*at).cloned();
                 *at += 1;
