@@ -166,7 +166,7 @@ impl CompiledPrompt {
 
     fn render_inner<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
         let mut json = if self.schema.is_some() || self.has_placeholders {
-            Some(params::json(parameters)?)
+            Some(params::json(parameters)?.into_owned())
         } else {
             None
         };

@@ -17,6 +17,9 @@ pub use compiled::{CompiledPrompt, Parameter};
 pub use compiler::Compiler;
 pub use limits::RenderLimits;
 pub use message::Rendered;
+#[doc(hidden)]
+pub use params::name_of;
+pub use params::{Param, Params};
 pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
 
 #[cfg(test)]
