@@ -21,7 +21,8 @@ use tokio::runtime::Runtime;
 static ALLOCATOR: Counting = Counting;
 
 /// Substitutions and nothing else, as most prompts are.
-const PLAIN: &str = "You are the first line of support at {{ company }}, which makes {{ product }}. Answer in {{ language }}.
+const PLAIN: &str =
+    "You are the first line of support at {{ company }}, which makes {{ product }}. Answer in {{ language }}.
 
 The customer is {{ customer }}. This is the ticket:
 
@@ -56,7 +57,9 @@ impl World {
         let mut settings = ResolveSettings::default();
         // So that nothing ages while the bench runs.
         settings.max_age = Duration::from_secs(3_600);
-        let ops = PromptOps::builder(MemoryBackend::new()).resolve_settings(settings).build();
+        let ops = PromptOps::builder(MemoryBackend::new())
+            .resolve_settings(settings)
+            .build();
         let acme = ops.tenant("acme").expect("a name");
         let ana = Actor::owner("ana");
         let [first, second] = prompt::templates(1);
@@ -148,7 +151,11 @@ fn chat(world: &World) {
     let parameters = Parameters::default();
     let json = serde_json::to_value(&parameters).expect("it has a JSON form");
     let expected = world.engine(&["0", "1"], &json);
-    assert_eq!(texts(&world.ours("chat", &json)), expected, "both sides render the same");
+    assert_eq!(
+        texts(&world.ours("chat", &json)),
+        expected,
+        "both sides render the same"
+    );
     assert_eq!(texts(&world.ours("chat", &parameters)), expected);
     let between = prompt::templates_inline(1).map(|template| prompt::texts_between(&template));
     assert_eq!(parameters.pushed(&between).to_vec(), expected);
@@ -201,7 +208,11 @@ fn plain(world: &World) {
     let parameters = Parameters::default();
     let json = serde_json::to_value(&parameters).expect("it has a JSON form");
     let expected = world.engine(&["plain"], &json);
-    assert_eq!(texts(&world.ours("plain", &json)), expected, "both sides render the same");
+    assert_eq!(
+        texts(&world.ours("plain", &json)),
+        expected,
+        "both sides render the same"
+    );
     let between = prompt::texts_between(PLAIN);
     assert_eq!(parameters.pushed_plain(&between), expected[0]);
     rows(
@@ -210,21 +221,24 @@ fn plain(world: &World) {
         600.0,
         None,
         || world.ours("plain", &json),
-        (|| world.engine(&["plain"], &json), || parameters.pushed_plain(&between)),
+        (
+            || world.engine(&["plain"], &json),
+            || parameters.pushed_plain(&between),
+        ),
     );
 }
 
 fn long(world: &World) {
-    let mut table = Table::new(
-        "a prompt of 200 KB",
-        "a copy of the messages as they come out",
-    );
+    let mut table = Table::new("a prompt of 200 KB", "a copy of the messages as they come out");
     let turn = |i: usize| {
         let role = if i.is_multiple_of(2) { "user" } else { "assistant" };
         json!({"role": role, "content": format!("{i}: {}", "so it went on, and ".repeat(26))})
     };
     let json = json!({"history": (0..TURNS).map(turn).collect::<Vec<Value>>()});
-    for (what, name) in [("a loop over the history", "loop"), ("a placeholder for it", "placeholder")] {
+    for (what, name) in [
+        ("a loop over the history", "loop"),
+        ("a placeholder for it", "placeholder"),
+    ] {
         let answer = world.ours(name, &json);
         let bytes: usize = texts(&answer).iter().map(String::len).sum();
         assert!((190_000..230_000).contains(&bytes), "{bytes}");

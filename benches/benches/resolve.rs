@@ -8,10 +8,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use equivalent::Equivalent;
+use promptops_benches::is_bench;
 use promptops_benches::measure::{compare, compare_on_two_threads};
 use promptops_benches::memory::{Counting, allocations};
 use promptops_benches::table::{Goal, Table};
-use promptops_benches::is_bench;
 use promptops_core::base::{Actor, EnvironmentName};
 use promptops_core::prompt::Draft;
 use promptops_core::resolve::{ResolveSettings, Resolved};

@@ -177,7 +177,11 @@ pub fn texts_between(template: &str) -> Vec<String> {
     let mut rest = template;
     while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
         texts.push(rest[..start].to_owned());
-        let close = if rest[start..].starts_with("{{") { "}}" } else { "%}" };
+        let close = if rest[start..].starts_with("{{") {
+            "}}"
+        } else {
+            "%}"
+        };
         let end = start + rest[start..].find(close).expect("tags are closed") + 2;
         rest = &rest[end..];
     }

@@ -180,7 +180,7 @@ impl CompiledPrompt {
             let json = params::json(parameters)?;
             self.run(program, params::map(&json), Some(&json))
         } else if program.names().is_empty() {
-            self.run(program, params::map(&Value::Null), None)
+            self.run(program, params::none(), None)
         } else if let Some(map) = params::borrowed(parameters) {
             self.run(program, map?, None)
         } else {

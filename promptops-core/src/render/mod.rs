@@ -23,6 +23,9 @@ pub use engine::Engine;
 pub use limits::RenderLimits;
 pub use message::Rendered;
 pub use parameter::Parameter;
+#[doc(hidden)]
+pub use params::name_of;
+pub use params::{Param, Params};
 pub use snippet::{SnippetResolver, SnippetSource, StoreSnippets};
 
 #[cfg(test)]

@@ -1,33 +1,54 @@
 //! Parameters: from any `Serialize` to what the engine and the placeholders take.
 
+mod builder;
+mod capture;
+mod captured;
+mod cast;
+mod convert;
 mod depth;
+mod param;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use serde::Serialize;
 use serde_json::Value;
 use tera::Context;
 
-use self::depth::{Bounded, Broken, MAX_DEPTH, MAX_ENTRIES};
+pub(super) use self::builder::Entry;
+pub use self::builder::{Params, name_of};
+pub(super) use self::captured::{Captured, Node, Walk};
+use self::depth::{Bounded, Broken};
+pub use self::param::Param;
+use super::program::value::Map;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
 use crate::prompt::{Message, MessageContent};
 
-fn not_a_map(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    invalid("the parameters are not a struct or a map with text keys; pass a struct, a map, or `json!({…})`")
-        .caused_by(cause)
+fn not_a_map() -> Error {
+    invalid(
+        "the parameters are not a struct or a map with text keys; pass a struct, a map, `params! {…}` or `json!({…})`",
+    )
 }
 
 /// What was broken, if a bound on parameters was what made serializing fail.
 fn failed(broken: &Cell<Option<Broken>>, cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     match broken.get() {
-        Some(Broken::Depth) => invalid(format!(
-            "the parameters are nested deeper than {MAX_DEPTH} levels; pass flatter values"
-        )),
-        Some(Broken::Entries) => invalid(format!(
-            "a map in the parameters has more than {MAX_ENTRIES} entries; pass a list, or less"
-        )),
-        None => not_a_map(cause),
+        Some(broken) => broken.into(),
+        None => not_a_map().caused_by(cause),
     }
+}
+
+/// The parameters where they are, if they are JSON or [`Params`]; `None` for those of any other type.
+pub(super) fn borrowed<P: Serialize + ?Sized>(parameters: &P) -> Option<Result<Map<'_>>> {
+    if let Some(json) = cast::json(parameters) {
+        return Some(match json {
+            Value::Object(map) => Ok(Map::Json(map)),
+            Value::Null => Ok(none()),
+            _ => Err(not_a_map()),
+        });
+    }
+    let params = cast::params(parameters).map(Map::Params);
+    params.or_else(|| cast::object(parameters).map(Map::Json)).map(Ok)
 }
 
 /// The engine's context straight from the values.
@@ -40,25 +61,27 @@ pub(super) fn context<P: Serialize + ?Sized>(parameters: &P) -> Result<Context> 
         // `()` and `None` are parameters of a prompt that takes none.
         Err(error) => match tera::Value::try_from_serializable(&bounded) {
             Ok(value) if value.is_none() => Ok(Context::new()),
-            _ => Err(not_a_map(error)),
+            _ => Err(not_a_map().caused_by(error)),
         },
     }
 }
 
-/// The values as JSON, for a schema or placeholders to look at.
-pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<std::borrow::Cow<'_, Value>> {
-    json_inner(parameters).map(std::borrow::Cow::Owned)
-}
-
-fn json_inner<P: Serialize + ?Sized>(parameters: &P) -> Result<Value> {
+/// The values as JSON, for a schema or placeholders to look at: as they are if they are JSON.
+pub(super) fn json<P: Serialize + ?Sized>(parameters: &P) -> Result<Cow<'_, Value>> {
+    if let Some(json) = cast::json(parameters) {
+        depth::check(json)?;
+        return map_only(Cow::Borrowed(json));
+    }
     let broken = Cell::new(None);
     let value = serde_json::to_value(Bounded::new(parameters, &broken));
-    match value.map_err(|error| failed(&broken, error))? {
-        Value::Null => Ok(Value::Object(serde_json::Map::new())),
-        value @ Value::Object(_) => Ok(value),
-        _ => Err(invalid(
-            "the parameters are not a struct or a map with text keys; pass a struct, a map, or `json!({…})`",
-        )),
+    map_only(Cow::Owned(value.map_err(|error| failed(&broken, error))?))
+}
+
+fn map_only(json: Cow<'_, Value>) -> Result<Cow<'_, Value>> {
+    match &*json {
+        Value::Null => Ok(Cow::Owned(Value::Object(serde_json::Map::new()))),
+        Value::Object(_) => Ok(json),
+        _ => Err(not_a_map()),
     }
 }
 
@@ -151,23 +174,16 @@ impl Message {
     }
 }
 
-// TEMPORARY until the capture is merged.
-pub(super) struct Captured(Value);
-impl Captured {
-    pub(super) fn of<P: Serialize + ?Sized>(parameters: &P, _: &dyn Fn(&str) -> bool) -> Result<Self> {
-        json_inner(parameters).map(Self)
-    }
-    pub(super) fn as_map(&self) -> super::program::value::Map<'_> {
-        map(&self.0)
-    }
+/// No parameters at all.
+pub(super) fn none() -> Map<'static> {
+    static NONE: Params<'static> = Params::new();
+    Map::Params(&NONE)
 }
-pub(super) fn borrowed<P: Serialize + ?Sized>(_: &P) -> Option<Result<super::program::value::Map<'_>>> {
-    None
-}
-pub(super) fn map(json: &Value) -> super::program::value::Map<'_> {
-    static EMPTY: std::sync::OnceLock<serde_json::Map<String, Value>> = std::sync::OnceLock::new();
+
+/// JSON as the parameters that it is; none, where it is no object.
+pub(super) fn map(json: &Value) -> Map<'_> {
     match json {
-        Value::Object(map) => super::program::value::Map::Json(map),
-        _ => super::program::value::Map::Json(EMPTY.get_or_init(Default::default)),
+        Value::Object(map) => Map::Json(map),
+        _ => none(),
     }
 }

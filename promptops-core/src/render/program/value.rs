@@ -7,9 +7,13 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 
 use super::budget::{Budget, Faulty};
+use crate::render::params::{Entry, Node, Param, Params, Walk};
 
 /// Deepest that values are followed when they are printed or compared: what JSON parsers take.
 pub(super) const MAX_DEPTH: usize = 128;
+
+/// Entries of a map or list that are gone through for one and count as one step.
+const PASSED_PER_STEP: usize = 16;
 
 /// A value. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub(in crate::render) enum List<'a> {
     Json(&'a [Json]),
     /// What `range` makes.
     Range(Rc<Range>),
+    Params(&'a [Param<'a>]),
+    Captured(Node<'a>),
     /// Made on the way.
     Made(Rc<[Val<'a>]>),
 }
@@ -59,10 +65,12 @@ impl Range {
 #[derive(Debug, Clone, Copy)]
 pub(in crate::render) enum Map<'a> {
     Json(&'a serde_json::Map<String, Json>),
+    Params(&'a Params<'a>),
+    Captured(Node<'a>),
 }
 
 /// The key of a map.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::render) enum Key<'a> {
     Str(&'a str),
     Bool(bool),
@@ -137,7 +145,7 @@ impl<'a> Val<'a> {
     }
 
     /// What it is called in errors.
-    pub(super) fn type_name(&self) -> &'static str {
+    pub(in crate::render) fn type_name(&self) -> &'static str {
         match self {
             Self::Undefined => "undefined",
             Self::None => "none",
@@ -197,6 +205,8 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.len(),
             Self::Range(range) => range.len,
+            Self::Params(items) => items.len(),
+            Self::Captured(list) => list.len(),
             Self::Made(items) => items.len(),
         }
     }
@@ -206,7 +216,18 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.get(index).map(Val::from),
             Self::Range(range) => range.get(index),
+            Self::Params(items) => items.get(index).map(Param::val),
+            Self::Captured(list) => list.element(index),
             Self::Made(items) => items.get(index).cloned(),
+        }
+    }
+
+    /// The steps that [`get`](Self::get) takes beyond one.
+    #[inline]
+    pub(super) fn get_cost(&self, index: usize) -> u64 {
+        match self {
+            Self::Json(_) | Self::Params(_) | Self::Range(_) | Self::Made(_) => 0,
+            Self::Captured(list) => (list.passed(index) / PASSED_PER_STEP) as u64,
         }
     }
 
@@ -215,6 +236,8 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => ListIter::Json(items.iter()),
             Self::Range(range) => ListIter::Range(**range, 0),
+            Self::Params(items) => ListIter::Params(items.iter()),
+            Self::Captured(list) => ListIter::Captured(list.walk()),
             Self::Made(items) => ListIter::Made(Rc::clone(items), 0),
         }
     }
@@ -225,13 +248,20 @@ impl<'a> Map<'a> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Json(map) => map.len(),
+            Self::Params(params) => params.len(),
+            Self::Captured(map) => map.len(),
         }
     }
 
-    /// Steps that looking a key up costs beside its own.
+    /// The steps that a lookup takes beyond one.
     #[inline]
     pub(super) fn lookup_cost(&self) -> u64 {
-        0
+        let passed = match self {
+            Self::Json(_) => 0,
+            Self::Params(params) => params.passed(),
+            Self::Captured(map) => map.len(),
+        };
+        (passed / PASSED_PER_STEP) as u64
     }
 
     /// The value of a name.
@@ -239,14 +269,18 @@ impl<'a> Map<'a> {
     pub(in crate::render) fn get_str(&self, name: &str) -> Option<Val<'a>> {
         match self {
             Self::Json(map) => map.get(name).map(Val::from),
+            Self::Params(params) => params.get(name).map(Param::val),
+            Self::Captured(map) => map.get(Key::Str(name)),
         }
     }
 
     /// The value of a key of any type.
     pub(super) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
         match (self, key) {
-            (Self::Json(map), Key::Str(name)) => map.get(name).map(Val::from),
-            (Self::Json(_), _) => None,
+            (_, Key::Str(name)) => self.get_str(name),
+            (Self::Captured(map), key) => map.get(key),
+            // Their keys are text.
+            (Self::Json(_) | Self::Params(_), _) => None,
         }
     }
 
@@ -254,6 +288,8 @@ impl<'a> Map<'a> {
     pub(super) fn iter(&self) -> MapIter<'a> {
         match self {
             Self::Json(map) => MapIter::Json(map.iter()),
+            Self::Params(params) => MapIter::Params(params.entries().iter()),
+            Self::Captured(map) => MapIter::Captured(map.walk()),
         }
     }
 }
@@ -262,6 +298,8 @@ impl<'a> Map<'a> {
 pub(in crate::render) enum ListIter<'a> {
     Json(std::slice::Iter<'a, Json>),
     Range(Range, usize),
+    Params(std::slice::Iter<'a, Param<'a>>),
+    Captured(Walk<'a>),
     Made(Rc<[Val<'a>]>, usize),
 }
 
@@ -277,6 +315,8 @@ impl<'a> Iterator for ListIter<'a> {
                 *at += 1;
                 item
             }
+            Self::Params(items) => items.next().map(Param::val),
+            Self::Captured(items) => items.next(),
             Self::Made(items, at) => {
                 let item = items.get(*at).cloned();
                 *at += 1;
@@ -289,6 +329,8 @@ impl<'a> Iterator for ListIter<'a> {
 /// The entries of a map.
 pub(in crate::render) enum MapIter<'a> {
     Json(serde_json::map::Iter<'a>),
+    Params(std::slice::Iter<'a, Entry<'a>>),
+    Captured(Walk<'a>),
 }
 
 impl<'a> Iterator for MapIter<'a> {
@@ -300,6 +342,8 @@ impl<'a> Iterator for MapIter<'a> {
             Self::Json(entries) => entries
                 .next()
                 .map(|(key, value)| (Key::Str(key), Val::from(value))),
+            Self::Params(entries) => entries.next().map(|(key, value)| (Key::Str(key), value.val())),
+            Self::Captured(entries) => entries.next_entry(),
         }
     }
 }
