@@ -267,7 +267,7 @@ impl CompiledPrompt {
                 }
                 Item::Placeholder(name) => {
                     let history = json.and_then(|json| json.get(&**name));
-                    rendered.extend(params::messages(name, history, messages.left())?);
+                    params::add_messages(name, history, messages.left(), &mut rendered)?;
                 }
             }
         }

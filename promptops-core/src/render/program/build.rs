@@ -181,7 +181,10 @@ impl<'t> Builder<'_, 't> {
             NodeKind::Text(text) => Node::Text(self.shared.text(text)),
             NodeKind::Output { expr, .. } => match &expr.kind {
                 ExprKind::Var(name) => Node::Name(self.place(name), expr.span.into()),
-                _ => Node::Output(Box::new(self.needed(expr)?)),
+                _ => match self.path(expr) {
+                    Some(path) => Node::Path(Box::new(path)),
+                    None => Node::Output(Box::new(self.needed(expr)?)),
+                },
             },
             NodeKind::If(block) => {
                 let mut branches = Vec::with_capacity(block.branches.len());
@@ -238,6 +241,34 @@ impl<'t> Builder<'_, 't> {
             } => self.include(reference, *reference_span)?,
             NodeKind::Break(_) => Node::Break,
             NodeKind::Continue(_) => Node::Continue,
+        })
+    }
+
+    /// An expression that is a name with attributes.
+    fn path(&mut self, expr: &'t Parsed) -> Option<Path> {
+        let mut attributes = Vec::new();
+        let mut object = expr;
+        let (root, at) = loop {
+            match &object.kind {
+                ExprKind::Var(root) => break (root, object.span),
+                ExprKind::Attribute {
+                    object: inner,
+                    name,
+                    optional: false,
+                } => {
+                    attributes.push((name.name.as_str(), object.span));
+                    object = inner;
+                }
+                _ => return None,
+            }
+        };
+        let attributes = attributes.into_iter().rev();
+        Some(Path {
+            place: self.place(root),
+            at: at.into(),
+            attributes: attributes
+                .map(|(name, span)| (self.shared.attribute(name), span.into()))
+                .collect(),
         })
     }
 

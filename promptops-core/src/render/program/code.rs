@@ -38,6 +38,8 @@ pub(super) enum Node {
     Text(Literal),
     /// `{{ name }}`, the most frequent of all.
     Name(Place, At),
+    /// `{{ name.attribute }}`
+    Path(Box<Path>),
     /// `{{ … }}`
     Output(Box<Expr>),
     If(Box<If>),
@@ -92,6 +94,15 @@ pub(super) enum Place {
     Slot(u16),
     /// The first of these that has been set, else what follows.
     FirstOf(Box<(Box<[u16]>, Place)>),
+}
+
+/// A name and the attributes that lead from it to a value, all of which must be there.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) place: Place,
+    pub(super) at: At,
+    /// The name of each, and the path so far.
+    pub(super) attributes: Box<[(Literal, At)]>,
 }
 
 /// `if` with its `elif` and `else`.

@@ -3,13 +3,16 @@
 use std::fmt;
 
 use super::budget::{Budget, Fault, Faulty};
-use super::code::{At, Capture, For, If, Include, Node, Place, Program};
+use super::code::{At, Capture, For, If, Include, Node, Path, Place, Program};
 use super::print::{Sink, print};
 use super::value::{List, Map, Val};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::render::limits::RenderLimits;
 use crate::render::origin::missing_message;
 use crate::template::{Position, Span};
+
+/// Places for values that are made or emptied in one step.
+const SLOTS_PER_STEP: u64 = 8;
 
 /// One rendering of a program's messages: they share one budget.
 pub(in crate::render) struct Run<'a> {
@@ -153,8 +156,14 @@ impl<'a> Run<'a> {
         })
     }
 
+    #[inline]
     pub(super) fn step(&mut self) -> Outcome<()> {
-        match self.out.budget.step(1) {
+        self.steps(1)
+    }
+
+    #[inline]
+    fn steps(&mut self, steps: u64) -> Outcome<()> {
+        match self.out.budget.step(steps) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.failure(fault, None)),
         }
@@ -201,6 +210,10 @@ impl<'a> Run<'a> {
                     }
                     Flow::Next
                 }
+                Node::Path(path) => {
+                    self.path(path)?;
+                    Flow::Next
+                }
                 Node::Output(expr) => {
                     let value = self.eval(expr)?;
                     self.print(&value, expr.at)?;
@@ -229,6 +242,26 @@ impl<'a> Run<'a> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    fn path(&mut self, path: &'a Path) -> Outcome<()> {
+        let mut object = match find(&self.values, self.base, &path.place) {
+            None | Some(Val::Undefined) => return self.fail(Fault::Missing, path.at),
+            Some(Val::Map(map)) => Val::Map(*map),
+            // Nothing else has attributes.
+            Some(_) => Val::None,
+        };
+        let mut at = path.at;
+        for (name, with_it) in &path.attributes {
+            let found = object.attribute(self.program.text(*name), &mut self.out.budget);
+            object = match found {
+                Ok(Some(value)) if !value.is_undefined() => value,
+                Ok(_) => return self.fail(Fault::Missing, *with_it),
+                Err(fault) => return self.fail(fault, at),
+            };
+            at = *with_it;
+        }
+        self.print(&object, at)
     }
 
     fn branch(&mut self, block: &'a If) -> Outcome<Flow> {
@@ -311,8 +344,10 @@ impl<'a> Run<'a> {
         elements: impl Iterator<Item = (Option<Val<'a>>, Val<'a>)>,
     ) -> Outcome<bool> {
         let mut index = 0;
+        // Names that a round forgets take a while when they are many.
+        let steps = 1 + block.sets.len() as u64 / SLOTS_PER_STEP;
         for (key, value) in elements {
-            self.step()?;
+            self.steps(steps)?;
             for slot in &block.sets {
                 self.unset(*slot);
             }
@@ -363,6 +398,7 @@ impl<'a> Run<'a> {
         let Some(snippet) = self.program.templates.get(template) else {
             return Ok(());
         };
+        self.steps((include.imports.len() + snippet.slots) as u64 / SLOTS_PER_STEP)?;
         let base = self.values.len();
         self.values.resize(base + snippet.slots, None);
         for (slot, place, parameter) in &include.imports {

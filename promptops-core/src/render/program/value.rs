@@ -191,7 +191,8 @@ impl<'a> Val<'a> {
     pub(super) fn attribute(&self, name: &str, budget: &mut Budget) -> Faulty<Option<Val<'a>>> {
         match self {
             Self::Map(map) => {
-                budget.step(map.lookup_cost())?;
+                // The name is one of the template's, and may be compared with others as long.
+                budget.step(map.lookup_cost() + (name.len() / 64) as u64)?;
                 Ok(map.get_str(name))
             }
             _ => Ok(None),
