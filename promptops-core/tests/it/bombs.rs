@@ -164,6 +164,16 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
         let bomb = bomb(name, include("a"), none());
         with_snippets(bomb, &[("a", &include("b")), ("b", &include("c")), ("c", &leaf)])
     };
+    let names =
+        |count: usize, of: &str| -> String { (0..count).map(|i| of.replace('#', &i.to_string())).collect() };
+    let long_name = "n".repeat(50_000);
+    let with_long_names = |last: &str| {
+        let map: serde_json::Map<_, _> = ["a", "b", "c", "d", last]
+            .into_iter()
+            .map(|end| (format!("{long_name}{end}"), json!(1)))
+            .collect();
+        json!({"m": map, "k": format!("{long_name}{last}")})
+    };
     let mut bombs: Vec<Lazy<'_>> = vec![
         bomb!(
             "elifs",
@@ -649,16 +659,6 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
         };
         (name, Box::new(make))
     }));
-    let names =
-        |count: usize, of: &str| -> String { (0..count).map(|i| of.replace('#', &i.to_string())).collect() };
-    let long_name = "n".repeat(50_000);
-    let with_long_names = |last: &str| {
-        let map: serde_json::Map<_, _> = ["a", "b", "c", "d", last]
-            .into_iter()
-            .map(|end| (format!("{long_name}{end}"), json!(1)))
-            .collect();
-        json!({"m": map, "k": format!("{long_name}{last}")})
-    };
     let more: [Lazy<'_>; 12] = [
         (
             "rounds with many names",
