@@ -228,7 +228,14 @@ impl Closure {
         snippets: BTreeMap<String, Snippet>,
         limits: &SnippetLimits,
     ) -> Result<Self> {
-        check_paths(tenant, &root.prompt, root.version, &analysis, &snippets, &limits.capped())?;
+        check_paths(
+            tenant,
+            &root.prompt,
+            root.version,
+            &analysis,
+            &snippets,
+            &limits.capped(),
+        )?;
         let hashes: Vec<_> = snippets
             .values()
             .map(|snippet| (snippet.reference.as_str(), snippet.source.hash))

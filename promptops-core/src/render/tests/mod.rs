@@ -3,6 +3,7 @@
 mod equality;
 mod places;
 mod secrets;
+mod stack;
 mod strictness;
 
 use std::collections::BTreeMap;
