@@ -29,6 +29,11 @@ pub(in crate::render) struct NeedsTera {
     pub(in crate::render) span: Span,
 }
 
+/// Templates are bounded, and far shorter than this can say.
+fn short(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 type Built<T> = Result<T, Box<(String, Span)>>;
 
 fn needs_tera<T>(construct: impl Into<String>, span: Span) -> Built<T> {
@@ -58,8 +63,9 @@ impl Program {
         let mut built = Vec::new();
         for (i, source) in snippets.iter().enumerate() {
             let (template, imports) = build(source, true, &mut shared)?;
-            let at = u16::try_from(messages.len() + i).unwrap_or(u16::MAX);
-            shared.snippets.insert(source.name.clone(), (at, imports));
+            shared
+                .snippets
+                .insert(source.name.clone(), (short(messages.len() + i), imports));
             built.push(template);
         }
         let messages = messages
@@ -87,24 +93,22 @@ struct Shared<'t> {
     /// Every name that some template gives a value to.
     bound: BTreeSet<&'t str>,
     /// Which template a snippet is, and the names that it takes from whoever includes it, with its slots for them.
-    snippets: BTreeMap<String, (u16, Vec<(&'t str, u16)>)>,
+    snippets: BTreeMap<String, (u32, Vec<(&'t str, u32)>)>,
 }
 
 impl<'t> Shared<'t> {
-    fn parameter(&mut self, name: &str) -> u16 {
+    fn parameter(&mut self, name: &str) -> u32 {
         let at = self.names.iter().position(|known| **known == *name);
         let at = at.unwrap_or_else(|| {
             self.names.push(name.into());
             self.names.len() - 1
         });
-        // Names are nodes, of which a template has fewer.
-        u16::try_from(at).unwrap_or(u16::MAX)
+        short(at)
     }
 
     fn text(&mut self, text: &str) -> Literal {
         let start = self.texts.len();
         self.texts.push_str(text);
-        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Literal {
             start: short(start),
             end: short(self.texts.len()),
@@ -128,7 +132,7 @@ fn build<'t>(
     source: &Source<'t>,
     is_snippet: bool,
     shared: &mut Shared<'t>,
-) -> Result<(Template, Vec<(&'t str, u16)>), Box<NeedsTera>> {
+) -> Result<(Template, Vec<(&'t str, u32)>), Box<NeedsTera>> {
     let mut builder = Builder {
         is_snippet,
         scope: Scope::new(&source.template.nodes),
@@ -272,7 +276,7 @@ impl<'t> Builder<'_, 't> {
         })
     }
 
-    fn target(&self, scope: SetScope, target: &Ident, span: Span) -> Built<u16> {
+    fn target(&self, scope: SetScope, target: &Ident, span: Span) -> Built<u32> {
         match self.scope.target(scope, &target.name) {
             Some(slot) => Ok(slot),
             None => needs_tera("an assignment", span),

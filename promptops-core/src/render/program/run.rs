@@ -80,10 +80,10 @@ pub(super) fn find<'v, 'a>(
 ) -> Option<&'v Val<'a>> {
     loop {
         match place {
-            Place::Parameter(at) => return values.get(usize::from(*at))?.as_ref(),
-            Place::Slot(slot) => return values.get(base + usize::from(*slot))?.as_ref(),
+            Place::Parameter(at) => return values.get(*at as usize)?.as_ref(),
+            Place::Slot(slot) => return values.get(base + *slot as usize)?.as_ref(),
             Place::FirstOf(places) => {
-                let set = |slot: &u16| values.get(base + usize::from(*slot))?.as_ref();
+                let set = |slot: &u32| values.get(base + *slot as usize)?.as_ref();
                 match places.0.iter().find_map(set) {
                     Some(value) => return Some(value),
                     None => place = &places.1,
@@ -177,14 +177,14 @@ impl<'a> Run<'a> {
         print(value, &mut self.out).map_err(|fault| self.failure(fault, Some(at)))
     }
 
-    fn set(&mut self, slot: u16, value: Val<'a>) {
-        if let Some(place) = self.values.get_mut(self.base + usize::from(slot)) {
+    fn set(&mut self, slot: u32, value: Val<'a>) {
+        if let Some(place) = self.values.get_mut(self.base + slot as usize) {
             *place = Some(value);
         }
     }
 
-    fn unset(&mut self, slot: u16) {
-        if let Some(place) = self.values.get_mut(self.base + usize::from(slot)) {
+    fn unset(&mut self, slot: u32) {
+        if let Some(place) = self.values.get_mut(self.base + slot as usize) {
             *place = None;
         }
     }
@@ -394,7 +394,7 @@ impl<'a> Run<'a> {
 
     #[inline(never)]
     fn include(&mut self, include: &'a Include) -> Outcome<()> {
-        let template = usize::from(include.template);
+        let template = include.template as usize;
         let Some(snippet) = self.program.templates.get(template) else {
             return Ok(());
         };
@@ -407,7 +407,7 @@ impl<'a> Run<'a> {
                 value => value,
             };
             let value = value.cloned();
-            if let Some(place) = self.values.get_mut(base + usize::from(*slot)) {
+            if let Some(place) = self.values.get_mut(base + *slot as usize) {
                 *place = value;
             }
         }
