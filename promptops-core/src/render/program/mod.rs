@@ -4,6 +4,7 @@
 //! memory and output are paid for as they are used (see [`budget`]), so that nothing has to be put into templates.
 
 mod access;
+mod arguments;
 mod budget;
 mod build;
 mod checks;
