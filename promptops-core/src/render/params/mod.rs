@@ -17,7 +17,9 @@ use tera::Context;
 
 pub(super) use self::builder::Entry;
 pub use self::builder::{Params, name_of};
-pub(super) use self::captured::{Captured, Node, Walk};
+#[allow(unused_imports, reason = "what renders the compiled form captures by it")]
+pub(super) use self::captured::Captured;
+pub(super) use self::captured::{Node, Walk};
 use self::depth::{Bounded, Broken};
 pub use self::param::Param;
 use super::program::value::Map;
@@ -174,3 +176,6 @@ impl Message {
         Ok(Self { role, content, extra })
     }
 }
+
+#[cfg(test)]
+mod tests;
