@@ -10,6 +10,13 @@ fn print<'a>(value: impl Into<Param<'a>>) -> String {
     printed(&value.val())
 }
 
+fn print_borrowed<'a, T: ?Sized>(value: &'a T) -> String
+where
+    &'a T: Into<Param<'a>>,
+{
+    print(value)
+}
+
 #[test]
 fn every_scalar_is_a_parameter() {
     assert_eq!(print(()), "");
@@ -31,7 +38,7 @@ fn every_scalar_is_a_parameter() {
     assert_eq!(print(2.0), "2.0");
     assert_eq!(print('ü'), "ü");
     assert_eq!(print('😀'), "😀");
-    assert_eq!(print(&5), "5");
+    assert_eq!(print_borrowed(&5), "5");
 }
 
 #[test]
@@ -42,20 +49,20 @@ fn every_text_list_and_map_is_a_parameter() {
     assert_eq!(print(text.clone()), "Ana");
     assert_eq!(print(Cow::Borrowed("Ana")), "Ana");
     assert_eq!(print(Cow::<str>::Owned(text.clone())), "Ana");
-    assert_eq!(print(&Cow::Borrowed("Ana")), "Ana");
+    assert_eq!(print_borrowed(&Cow::Borrowed("Ana")), "Ana");
     assert_eq!(print(Some("Ana")), "Ana");
     assert_eq!(print(None::<&str>), "");
-    assert_eq!(print(&Some(text.clone())), "Ana");
+    assert_eq!(print_borrowed(&Some(text.clone())), "Ana");
     let two = r#"["Ana", "Bo"]"#;
     assert_eq!(print(vec!["Ana", "Bo"]), two);
     assert_eq!(print(["Ana", "Bo"]), two);
-    assert_eq!(print(&["Ana", "Bo"]), two);
+    assert_eq!(print_borrowed(&["Ana", "Bo"]), two);
     assert_eq!(print(["Ana", "Bo"].as_slice()), two);
-    assert_eq!(print(&vec![text.clone(), "Bo".to_owned()]), two);
+    assert_eq!(print_borrowed(&vec![text.clone(), "Bo".to_owned()]), two);
     assert_eq!(print(vec![text.clone(), "Bo".to_owned()].as_slice()), two);
-    assert_eq!(print(&[&text, &"Bo".to_owned()]), two);
+    assert_eq!(print_borrowed(&[&text, &"Bo".to_owned()]), two);
     assert_eq!(print(vec![vec![1], vec![]]), "[[1], []]");
-    assert_eq!(print(&vec![vec![1], vec![]]), "[[1], []]");
+    assert_eq!(print_borrowed(&vec![vec![1], vec![]]), "[[1], []]");
     assert_eq!(print([Some(1), None]), "[1, ]");
     let json = json!({"a": [1, null]});
     assert_eq!(print(&json), r#"{"a": [1, ]}"#);
@@ -63,7 +70,10 @@ fn every_text_list_and_map_is_a_parameter() {
     assert_eq!(print(json.as_object().unwrap()), r#"{"a": [1, ]}"#);
     let inner = params! { b: "c" };
     assert_eq!(print(&inner), r#"{"b": "c"}"#);
-    assert_eq!(print(&[inner.clone()]), r#"[{"b": "c"}]"#);
+    assert_eq!(
+        print_borrowed(&[inner.clone(), inner.clone()]),
+        r#"[{"b": "c"}, {"b": "c"}]"#
+    );
     assert_eq!(print(inner), r#"{"b": "c"}"#);
     assert_eq!(
         print(Param::of(&std::time::Duration::from_secs(2)).unwrap()),
