@@ -18,7 +18,9 @@ use tera::Context;
 
 pub(super) use self::builder::Entry;
 pub use self::builder::{Params, name_of};
-pub(super) use self::captured::{Captured, Node, Walk};
+#[allow(unused_imports, reason = "what renders the compiled form captures by it")]
+pub(super) use self::captured::Captured;
+pub(super) use self::captured::{Node, Walk};
 use self::depth::{Bounded, Broken};
 pub use self::param::Param;
 pub(super) use self::placeholder::add_messages;
@@ -99,3 +101,6 @@ pub(super) fn map(json: &Value) -> Map<'_> {
         _ => none(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,7 +136,7 @@ impl<'a> Val<'a> {
     }
 
     #[inline]
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::render) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
             Self::Text(text) => Some(text),
@@ -202,7 +202,7 @@ impl<'a> Val<'a> {
 
 impl<'a> List<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(items) => items.len(),
             Self::Range(range) => range.len,
@@ -213,7 +213,7 @@ impl<'a> List<'a> {
     }
 
     /// The element at this place, from 0.
-    pub(super) fn get(&self, index: usize) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, index: usize) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.get(index).map(Val::from),
             Self::Range(range) => range.get(index),
@@ -225,7 +225,7 @@ impl<'a> List<'a> {
 
     /// The steps that [`get`](Self::get) takes beyond one.
     #[inline]
-    pub(super) fn get_cost(&self, index: usize) -> u64 {
+    pub(in crate::render) fn get_cost(&self, index: usize) -> u64 {
         match self {
             Self::Json(_) | Self::Params(_) | Self::Range(_) | Self::Made(_) => 0,
             Self::Captured(list) => (list.passed(index) / PASSED_PER_STEP) as u64,
@@ -233,7 +233,7 @@ impl<'a> List<'a> {
     }
 
     /// The elements in order.
-    pub(super) fn iter(&self) -> ListIter<'a> {
+    pub(in crate::render) fn iter(&self) -> ListIter<'a> {
         match self {
             Self::Json(items) => ListIter::Json(items.iter()),
             Self::Range(range) => ListIter::Range(**range, 0),
@@ -246,7 +246,7 @@ impl<'a> List<'a> {
 
 impl<'a> Map<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(map) => map.len(),
             Self::Params(params) => params.len(),
@@ -256,7 +256,7 @@ impl<'a> Map<'a> {
 
     /// The steps that a lookup takes beyond one.
     #[inline]
-    pub(super) fn lookup_cost(&self) -> u64 {
+    pub(in crate::render) fn lookup_cost(&self) -> u64 {
         let passed = match self {
             Self::Json(_) => 0,
             Self::Params(params) => params.passed(),
@@ -276,7 +276,7 @@ impl<'a> Map<'a> {
     }
 
     /// The value of a key of any type.
-    pub(super) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
         match (self, key) {
             (_, Key::Str(name)) => self.get_str(name),
             (Self::Captured(map), key) => map.get(key),
@@ -286,7 +286,7 @@ impl<'a> Map<'a> {
     }
 
     /// The entries in order.
-    pub(super) fn iter(&self) -> MapIter<'a> {
+    pub(in crate::render) fn iter(&self) -> MapIter<'a> {
         match self {
             Self::Json(map) => MapIter::Json(map.iter()),
             Self::Params(params) => MapIter::Params(params.entries().iter()),
@@ -347,4 +347,17 @@ impl<'a> Iterator for MapIter<'a> {
             Self::Captured(entries) => entries.next_entry(),
         }
     }
+}
+
+/// What is printed of a value, for tests outside.
+#[cfg(test)]
+pub(in crate::render) fn printed(value: &Val<'_>) -> String {
+    use super::budget::Budget;
+    use super::print::{Scratch, print};
+    use crate::render::RenderLimits;
+
+    let mut budget = Budget::new(&RenderLimits::default());
+    let mut scratch = Scratch::new(&mut budget);
+    print(value, &mut scratch).unwrap();
+    scratch.text
 }
