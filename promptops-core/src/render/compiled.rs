@@ -1,6 +1,5 @@
 //! Compiled prompts: a closure made ready to render, once, for every request that follows.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::Check;
 use super::code::{
-    At, Attribute, Call, Capture, Checked, Expr, Filtered, For, If, Include, Index, Kind, Literal, Node,
-    Nodes, Path, Place, Program, Slice, Template, Ternary,
+    Attribute, Call, Capture, Checked, Expr, Filtered, For, If, Include, Index, Kind, Literal, Node, Nodes,
+    Path, Place, Program, Slice, Template, Ternary,
 };
 use super::filters::Filter;
 use super::scope::{Scope, bound};

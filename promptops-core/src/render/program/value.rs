@@ -122,11 +122,6 @@ impl<'a> Val<'a> {
         Self::List(List::Made(items.into()))
     }
 
-    /// An integer of any width.
-    pub(in crate::render) fn from_u128(value: u128) -> Self {
-        i128::try_from(value).map_or(Self::Huge(value), Self::Int)
-    }
-
     pub(super) fn is_undefined(&self) -> bool {
         matches!(self, Self::Undefined)
     }
