@@ -18,21 +18,21 @@ const KIB: usize = 512;
 fn templates_at_the_limits_render_on_a_small_stack() {
     let mut compiled_form = 0;
     for case in at_the_limits(&Limits::default()) {
-        for a in [json!(""), json!([[1]]), json!({"b": 1}), json!(true)] {
-            let case = case.clone();
-            compiled_form += on_stack(KIB, move || {
-                let Ok(prompt) = compile_with(Content::text(case), &[], RenderLimits::default()) else {
-                    return 0;
-                };
-                let is_compiled = *prompt.engine() == Engine::Compiled;
-                if is_compiled {
-                    let _ = prompt.render(&json!({ "a": a }));
-                }
-                usize::from(is_compiled)
-            });
-        }
+        // Tera, which some of them need, takes more to compile.
+        let prompt = on_stack(2 << 10, move || {
+            compile_with(Content::text(case), &[], RenderLimits::default()).ok()
+        });
+        let Some(prompt) = prompt.filter(|prompt| *prompt.engine() == Engine::Compiled) else {
+            continue;
+        };
+        compiled_form += 1;
+        on_stack(KIB, move || {
+            for a in [json!(""), json!([[1]]), json!({"b": 1}), json!(true)] {
+                let _ = prompt.render(&json!({ "a": a }));
+            }
+        });
     }
-    assert!(compiled_form > 60, "{compiled_form}");
+    assert!(compiled_form > 30, "{compiled_form}");
 }
 
 #[test]
