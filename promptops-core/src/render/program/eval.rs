@@ -10,7 +10,7 @@ use super::number::{Side, arithmetic, negate};
 use super::print::{Scratch, print};
 use super::range::range;
 use super::run::{Outcome, Run, find};
-use super::value::Val;
+use super::value::{MAX_DEPTH, Val};
 use crate::template::{BinaryOp, LoopField};
 
 impl<'a> Run<'a> {
@@ -179,7 +179,11 @@ impl<'a> Run<'a> {
         self.place(paid, at)?;
         let mut list = Vec::with_capacity(items.len());
         for item in items {
-            list.push(self.eval(item)?);
+            let item = self.eval(item)?;
+            if item.made_depth() >= MAX_DEPTH {
+                return self.fail(Fault::Depth, at);
+            }
+            list.push(item);
         }
         Ok(Val::list(list))
     }

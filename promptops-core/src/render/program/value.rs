@@ -44,7 +44,15 @@ pub(in crate::render) enum List<'a> {
     Params(&'a [Param<'a>]),
     Captured(Node<'a>),
     /// Made on the way.
-    Made(Rc<[Val<'a>]>),
+    Made(Rc<Made<'a>>),
+}
+
+/// A list made on the way.
+#[derive(Debug)]
+pub(in crate::render) struct Made<'a> {
+    items: Box<[Val<'a>]>,
+    /// How many lists made on the way are inside each other, this one included: dropping them recurses.
+    depth: usize,
 }
 
 /// Numbers in equal distances.
@@ -119,7 +127,17 @@ impl<'a> Val<'a> {
 
     /// A list made on the way.
     pub(super) fn list(items: Vec<Self>) -> Self {
-        Self::List(List::Made(items.into()))
+        let depth = 1 + items.iter().map(Self::made_depth).max().unwrap_or(0);
+        let items = items.into();
+        Self::List(List::Made(Rc::new(Made { items, depth })))
+    }
+
+    /// How many lists made on the way are inside each other here.
+    pub(super) fn made_depth(&self) -> usize {
+        match self {
+            Self::List(List::Made(made)) => made.depth,
+            _ => 0,
+        }
     }
 
     pub(super) fn is_undefined(&self) -> bool {
@@ -203,7 +221,7 @@ impl<'a> List<'a> {
             Self::Range(range) => range.len,
             Self::Params(items) => items.len(),
             Self::Captured(list) => list.len(),
-            Self::Made(items) => items.len(),
+            Self::Made(made) => made.items.len(),
         }
     }
 
@@ -214,7 +232,7 @@ impl<'a> List<'a> {
             Self::Range(range) => range.get(index),
             Self::Params(items) => items.get(index).map(Param::val),
             Self::Captured(list) => list.element(index),
-            Self::Made(items) => items.get(index).cloned(),
+            Self::Made(made) => made.items.get(index).cloned(),
         }
     }
 
@@ -234,7 +252,7 @@ impl<'a> List<'a> {
             Self::Range(range) => ListIter::Range(**range, 0),
             Self::Params(items) => ListIter::Params(items.iter()),
             Self::Captured(list) => ListIter::Captured(list.walk()),
-            Self::Made(items) => ListIter::Made(Rc::clone(items), 0),
+            Self::Made(made) => ListIter::Made(Rc::clone(made), 0),
         }
     }
 }
@@ -296,7 +314,7 @@ pub(in crate::render) enum ListIter<'a> {
     Range(Range, usize),
     Params(std::slice::Iter<'a, Param<'a>>),
     Captured(Walk<'a>),
-    Made(Rc<[Val<'a>]>, usize),
+    Made(Rc<Made<'a>>, usize),
 }
 
 impl<'a> Iterator for ListIter<'a> {
@@ -313,8 +331,8 @@ impl<'a> Iterator for ListIter<'a> {
             }
             Self::Params(items) => items.next().map(Param::val),
             Self::Captured(items) => items.next(),
-            Self::Made(items, at) => {
-                let item = items.get(*at).cloned();
+            Self::Made(made, at) => {
+                let item = made.items.get(*at).cloned();
                 *at += 1;
                 item
             }
