@@ -34,7 +34,7 @@ enum Item {
 /// What renders the messages.
 enum Form {
     Compiled(Program),
-    Tera(tera::Engine),
+    Tera(Box<tera::Engine>),
 }
 
 /// A prompt with all its snippets, ready to render. Immutable.
@@ -125,7 +125,8 @@ impl CompiledPrompt {
                     construct: needs.construct,
                     location: needs.origin.at(position),
                 };
-                let form = Form::Tera(tera::Engine::compile(sources.messages, sources.snippets)?);
+                let compiled = tera::Engine::compile(sources.messages, sources.snippets)?;
+                let form = Form::Tera(Box::new(compiled));
                 (form, engine)
             }
         };
