@@ -1,25 +1,21 @@
-//! The request path, warm: resolving alone, and resolving and rendering.
+//! The request path, warm: resolving.
 
 use std::future::{Future, IntoFuture};
 use std::hash::{Hash, Hasher};
-use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use equivalent::Equivalent;
+use promptops_benches::is_bench;
 use promptops_benches::measure::{compare, compare_on_two_threads};
 use promptops_benches::memory::{Counting, allocations};
-use promptops_benches::prompt::{self, Parameters};
 use promptops_benches::table::{Goal, Table};
-use promptops_benches::{is_bench, measure};
 use promptops_core::base::{Actor, EnvironmentName};
-use promptops_core::prompt::{Draft, system, user};
+use promptops_core::prompt::Draft;
 use promptops_core::resolve::{ResolveSettings, Resolved};
 use promptops_core::{MemoryBackend, PromptOps, Tenant};
-use serde::Serialize;
-use tera::{Context, Tera};
 use tokio::runtime::Runtime;
 
 #[global_allocator]
@@ -39,7 +35,6 @@ fn main() {
         .build()
         .expect("a runtime");
     lookups(&runtime);
-    renderings(&runtime);
 }
 
 fn builder(environments: Vec<EnvironmentName>) -> PromptOps {
@@ -242,74 +237,4 @@ fn lookups(runtime: &Runtime) {
         round_robin(&mixed, 0, |key| world.floor(key)),
     );
     table.pair("100,000 keys, uniform, try_resolve", &pair, Goal::None);
-}
-
-fn renderings(runtime: &Runtime) {
-    let ops = builder(environments(1));
-    let acme = ops.tenant("acme").expect("a name");
-    let ana = Actor::owner("ana");
-    let [first, second] = prompt::templates(1);
-    runtime.block_on(async {
-        for (name, text) in prompt::SNIPPETS {
-            let draft = Draft::text(text).by(&ana).active();
-            acme.prompts().save(name, draft).await.expect("it is saved");
-        }
-        let draft = Draft::chat([system(&first), user(&second)]).by(&ana);
-        let version = acme
-            .prompts()
-            .save("support/triage", draft)
-            .await
-            .expect("it is saved");
-        let environments = acme.environments();
-        let promotion = environments.promote(&version, "production-0", &ana);
-        promotion.await.expect("it is promoted");
-        acme.resolve("support/triage@production-0")
-            .await
-            .expect("it is live");
-    });
-    let mut tera = Tera::default();
-    tera.autoescape_on(Vec::<&str>::new());
-    let templates = [("0", first.as_str()), ("1", second.as_str())];
-    tera.add_raw_templates(prompt::SNIPPETS.into_iter().chain(templates))
-        .expect("the templates are well formed");
-
-    let mut table = Table::new(
-        "warm resolve and render of the 2 KB chat prompt",
-        "bare Tera: context from the same parameters, both messages",
-    );
-    let parameters = Parameters::default();
-    let json = serde_json::to_value(&parameters).expect("it has a JSON form");
-    rendering(&mut table, "from a struct", &acme, &tera, &parameters);
-    rendering(&mut table, "from serde_json::Value", &acme, &tera, &json);
-}
-
-fn rendering<P: Serialize>(table: &mut Table, what: &str, acme: &Tenant, tera: &Tera, parameters: &P) {
-    let ours = || {
-        let resolved = acme
-            .try_resolve("support/triage@production-0")
-            .expect("it is warm");
-        resolved.render(parameters).expect("it renders")
-    };
-    let floor = || {
-        let context = Context::from_serialize(parameters).expect("a map");
-        ["0", "1"].map(|name| tera.render(name, &context).expect("it renders"))
-    };
-    let texts: Vec<String> = ours()
-        .messages()
-        .iter()
-        .filter_map(|m| m.text().map(str::to_owned))
-        .collect();
-    assert_eq!(texts, floor(), "both sides render the same");
-    let pair: measure::Pair = compare(ours, floor);
-    table.pair(what, &pair, Goal::Above(500.0));
-    let (of_ours, of_floor) = (
-        allocations(|| black_box(ours())),
-        allocations(|| black_box(floor())),
-    );
-    let ratio = format!("{:.2}", of_ours as f64 / of_floor as f64);
-    let name = format!("{what}, allocations");
-    table.row(
-        [&name, &of_ours.to_string(), &of_floor.to_string(), &ratio, ""],
-        None,
-    );
 }

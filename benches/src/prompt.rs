@@ -93,3 +93,98 @@ impl Default for Parameters {
         }
     }
 }
+
+impl Parameters {
+    /// The same by reference, in the form that is made without allocating for texts.
+    #[must_use]
+    pub fn borrowed(&self) -> promptops_core::render::Params<'_> {
+        let examples = self.examples.iter().map(|example| {
+            promptops_core::params! {
+                ticket: &example.ticket,
+                decision: &example.decision,
+            }
+        });
+        promptops_core::params! {
+            company: &self.company,
+            product: &self.product,
+            language: &self.language,
+            is_vip: self.is_vip,
+            examples: examples.collect::<Vec<_>>(),
+            customer: &self.customer,
+            ticket: &self.ticket,
+        }
+    }
+
+    /// The chat prompt as somebody would write it without templates, from its texts.
+    #[must_use]
+    pub fn pushed(&self, [system, user]: &[Vec<String>; 2]) -> [String; 2] {
+        let mut first = String::with_capacity(2_048);
+        first.push_str(&system[0]);
+        first.push_str(&self.company);
+        first.push_str(&system[1]);
+        first.push_str(&self.product);
+        first.push_str(&system[2]);
+        first.push_str(&self.company);
+        first.push_str(&system[3]);
+        first.push_str(&self.language);
+        first.push_str(&system[4]);
+        if self.is_vip {
+            first.push_str(&system[5]);
+        }
+        first.push_str(&system[6]);
+        let mut second = String::with_capacity(1_024);
+        second.push_str(&user[0]);
+        for example in &self.examples {
+            second.push_str(&user[1]);
+            second.push_str(&example.ticket);
+            second.push_str(&user[2]);
+            second.push_str(&example.decision);
+            second.push_str(&user[3]);
+        }
+        second.push_str(&user[4]);
+        second.push_str(&self.customer);
+        second.push_str(&user[5]);
+        second.push_str(&self.ticket);
+        second.push_str(&user[6]);
+        [first, second]
+    }
+
+    /// The prompt of substitutions in the same way.
+    #[must_use]
+    pub fn pushed_plain(&self, texts: &[String]) -> String {
+        let mut text = String::with_capacity(512);
+        let values = [
+            &self.company,
+            &self.product,
+            &self.language,
+            &self.customer,
+            &self.ticket,
+            &self.company,
+        ];
+        for (before, value) in texts.iter().zip(values) {
+            text.push_str(before);
+            text.push_str(value);
+        }
+        text.push_str(&texts[values.len()]);
+        text
+    }
+}
+
+/// The texts between the tags of a template.
+#[must_use]
+pub fn texts_between(template: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut rest = template;
+    while let Some(start) = rest.find("{{").into_iter().chain(rest.find("{%")).min() {
+        texts.push(rest[..start].to_owned());
+        let close = if rest[start..].starts_with("{{") {
+            "}}"
+        } else {
+            "%}"
+        };
+        let end = start + rest[start..].find(close).expect("tags are closed") + 2;
+        rest = &rest[end..];
+    }
+    texts.push(rest.to_owned());
+    texts
+}

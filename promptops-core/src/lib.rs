@@ -80,3 +80,4 @@ pub mod template;
 pub use base::error::{Error, ErrorKind, Result};
 pub use memory::MemoryBackend;
 pub use ops::{Backend, PromptOps, Stores, Tenant};
+pub use render::{Param, Params};

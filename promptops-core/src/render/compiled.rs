@@ -2,43 +2,39 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ::tera::Context;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::closure::{Closure, Snippet};
+use super::bytes::content_bytes;
+use super::closure::Closure;
+use super::engine::Engine;
 use super::limits::RenderLimits;
 use super::message::Rendered;
-use super::origin::Origin;
+use super::parameter::{Parameter, parameters, variables};
 use super::params;
-use super::tera::{self, Engine, Source};
+use super::program::{NeedsTera, Program, Run, value::Map};
+use super::source;
+use super::tera;
 use crate::base::error::{Error, ErrorKind, Result};
-use crate::base::{ClosureHash, Location, PromptName, VersionNumber};
-use crate::prompt::{Body, ChatItem, Content, InputSchema, Message, MessageRole, VariableUse};
-use crate::template::{NodeKind, Template};
-
-/// A parameter that a prompt takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parameter {
-    /// Its name.
-    pub name: String,
-    /// Whether rendering fails without it.
-    pub required: bool,
-    /// Whether it is the list of messages of a placeholder.
-    pub is_placeholder: bool,
-    /// Where it is used first, in the prompt or one of its snippets; `None` for a placeholder.
-    pub location: Option<Location>,
-}
+use crate::base::{ClosureHash, PromptName, VersionNumber};
+use crate::prompt::{Body, ChatItem, Content, InputSchema, Message, MessageRole};
+use crate::template::Position;
 
 /// One piece of the result.
 enum Item {
-    /// Text without any tag.
-    Static(Option<MessageRole>, Box<str>),
-    /// A template of the engine, with the length of its source as a first guess of the text's.
-    Template(Option<MessageRole>, Box<str>, usize),
+    /// A message with its place among those that are rendered.
+    Message(MessageRole, usize),
     /// Messages from a parameter.
     Placeholder(Box<str>),
+}
+
+/// What renders the messages.
+enum Form {
+    Compiled(Program),
+    Tera(tera::Engine),
 }
 
 /// A prompt with all its snippets, ready to render. Immutable.
@@ -47,9 +43,14 @@ pub struct CompiledPrompt {
     version: Option<VersionNumber>,
     content: Arc<Content>,
     closure_hash: ClosureHash,
-    items: Vec<Item>,
-    engine: Option<Engine>,
+    items: Box<[Item]>,
+    form: Form,
+    engine: Engine,
+    /// About how long each message becomes, as far as is known by now.
+    lengths: Box<[AtomicU32]>,
     parameters: Vec<Parameter>,
+    /// The required ones, as places among the names of the program.
+    required: Box<[usize]>,
     schema: Option<InputSchema>,
     has_placeholders: bool,
     limits: RenderLimits,
@@ -63,12 +64,31 @@ impl CompiledPrompt {
     /// [`Template`](ErrorKind::Template) with the place, for what the engine refuses or a variable that the input
     /// schema does not know; [`Invalid`](ErrorKind::Invalid) for a schema that is none.
     pub fn compile(closure: &Closure, limits: RenderLimits) -> Result<Self> {
-        Self::compile_on_tera(closure, limits)
+        Self::compile_with(closure, limits, |sources, names| {
+            Program::build(&sources.messages, &sources.snippets, names)
+        })
     }
 
     /// The same, rendered by Tera whatever the templates are: what the compiled form is compared with.
     #[doc(hidden)]
     pub fn compile_on_tera(closure: &Closure, limits: RenderLimits) -> Result<Self> {
+        Self::compile_with(closure, limits, |sources, _| {
+            Err(Box::new(NeedsTera {
+                construct: "comparison".to_owned(),
+                origin: match sources.messages.first() {
+                    Some(source) => source.origin.clone(),
+                    None => return Program::build(&[], &[], &[]),
+                },
+                span: Default::default(),
+            }))
+        })
+    }
+
+    fn compile_with(
+        closure: &Closure,
+        limits: RenderLimits,
+        build: impl FnOnce(&Sources<'_>, &[&str]) -> Result<Program, Box<NeedsTera>>,
+    ) -> Result<Self> {
         let content = &closure.content;
         let parameters = parameters(closure);
         let schema = content
@@ -79,57 +99,41 @@ impl CompiledPrompt {
         if let Some(schema) = &schema {
             schema.check_variables(&variables(closure))?;
         }
-        let mut items = Vec::new();
-        let mut messages = Vec::new();
-        let roles: Vec<Option<MessageRole>> = match &content.body {
-            Body::Text { .. } => vec![None],
-            Body::Chat { messages } => messages
-                .iter()
-                .map(|item| match item {
-                    ChatItem::Message { role, .. } => Some(*role),
-                    ChatItem::Placeholder { .. } => None,
-                })
-                .collect(),
+        let (places, messages) = source::messages(closure);
+        let sources = Sources {
+            messages,
+            snippets: source::snippets(closure),
         };
-        for parsed in closure.analysis.templates() {
-            let role = roles.get(parsed.message.unwrap_or(0)).copied().flatten();
-            let at = parsed.message.unwrap_or(0);
-            match static_text(&parsed.template) {
-                Some(text) => items.push((at, Item::Static(role, text.into()))),
-                None => {
-                    // Not a name that an include could have.
-                    let name = format!("#{at}");
-                    let guess = parsed.template.source().len();
-                    items.push((at, Item::Template(role, name.clone().into(), guess)));
-                    let origin = Origin {
-                        prompt: closure.prompt.clone(),
-                        version: closure.version,
-                        message: parsed.message,
-                        content: Arc::clone(content),
-                    };
-                    messages.push(Source {
-                        name,
-                        template: &parsed.template,
-                        origin,
-                    });
-                }
+        let items = items(content, &places);
+        let lengths = sources
+            .messages
+            .iter()
+            .map(|source| AtomicU32::new(u32::try_from(source.template.source().len()).unwrap_or(u32::MAX)))
+            .collect();
+        let needed = parameters
+            .iter()
+            .enumerate()
+            .filter(|(_, parameter)| is_required(parameter));
+        let required = needed.map(|(place, _)| place).collect();
+        let variables = parameters.iter().filter(|parameter| parameter.location.is_some());
+        let names: Vec<&str> = variables.map(|parameter| parameter.name.as_str()).collect();
+        let (form, engine) = match build(&sources, &names) {
+            Ok(program) => (Form::Compiled(program), Engine::Compiled),
+            Err(needs) => {
+                let position = Position::of(needs.origin.source(), needs.span.start);
+                let engine = Engine::Tera {
+                    construct: needs.construct,
+                    location: needs.origin.at(position),
+                };
+                let form = Form::Tera(tera::Engine::compile(sources.messages, sources.snippets)?);
+                (form, engine)
             }
-        }
-        let placeholders = closure.analysis.placeholders();
-        items.extend(
-            placeholders
-                .iter()
-                .map(|(at, name)| (*at, Item::Placeholder(name.as_str().into()))),
-        );
-        items.sort_by_key(|(at, _)| *at);
-        let items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
-        let engine = if messages.is_empty() {
-            None
-        } else {
-            Some(Engine::compile(messages, innermost_first(&closure.snippets))?)
         };
         let bytes = size_of::<Self>()
-            + engine.as_ref().map_or(0, Engine::bytes)
+            + match &form {
+                Form::Compiled(program) => program.bytes(),
+                Form::Tera(engine) => engine.bytes(),
+            }
             + content_bytes(content)
             + schema.as_ref().map_or(0, InputSchema::bytes)
             + parameters.len() * (size_of::<Parameter>() + 64);
@@ -138,11 +142,14 @@ impl CompiledPrompt {
             version: closure.version,
             content: Arc::clone(content),
             closure_hash: closure.hash,
+            has_placeholders: items.iter().any(|item| matches!(item, Item::Placeholder(_))),
             items,
+            form,
             engine,
+            lengths,
             parameters,
+            required,
             schema,
-            has_placeholders: !placeholders.is_empty(),
             limits,
             bytes,
         })
@@ -157,88 +164,136 @@ impl CompiledPrompt {
     /// [`Template`](ErrorKind::Template) with the place, for a missing variable, a value of a wrong kind, or a limit
     /// that is broken; [`Invalid`](ErrorKind::Invalid) for parameters that are no map or do not fit the input schema.
     pub fn render<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
-        self.render_inner(parameters)
-            .map_err(|error| match error.location() {
-                Some(_) => error,
-                None => error.with("prompt", self.label()),
-            })
-    }
-
-    fn render_inner<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Rendered> {
-        let mut json = if self.schema.is_some() || self.has_placeholders {
-            Some(params::json(parameters)?)
-        } else {
-            None
+        let rendered = match &self.form {
+            Form::Compiled(program) => self.render_compiled(program, parameters),
+            Form::Tera(engine) => self.render_on_tera(engine, parameters),
         };
-        // What is missing is told with its place, before the schema tells of it without.
-        if let (Some(schema), Some(json)) = (&self.schema, &json) {
-            self.check_required(|name| json.get(name).is_some())?;
-            schema.check(json)?;
-        }
-        // A history is not for the engine: it can be long, and the context would be another copy of it.
-        let mut histories = serde_json::Map::new();
-        if let Some(Value::Object(values)) = &mut json {
-            let only = |parameter: &&Parameter| parameter.is_placeholder && parameter.location.is_none();
-            for parameter in self.parameters.iter().filter(only) {
-                histories.extend(values.remove_entry(&parameter.name));
-            }
-        }
-        let context = match (&self.engine, &json) {
-            (None, _) => Context::new(),
-            (Some(_), Some(json)) => params::context(json)?,
-            (Some(_), None) => params::context(parameters)?,
-        };
-        if self.engine.is_some() && self.schema.is_none() {
-            self.check_required(|name| context.contains_key(name))?;
-        }
-        tera::with_budget(&self.limits, || {
-            let mut left = self.limits.output_bytes;
-            match (&self.content.body, self.items.as_slice()) {
-                (Body::Text { .. }, [item]) => self.text(item, &context, &mut left).map(Rendered::Text),
-                _ => {
-                    let mut messages = Vec::with_capacity(self.items.len());
-                    for item in &self.items {
-                        match item {
-                            Item::Placeholder(name) => {
-                                let both = || json.as_ref().and_then(|json| json.get(&**name));
-                                let history = histories.get(&**name).or_else(both);
-                                messages.extend(params::messages(name, history, &mut left)?);
-                            }
-                            Item::Static(role, _) | Item::Template(role, ..) => {
-                                let text = self.text(item, &context, &mut left)?;
-                                messages.push(Message::new(role.unwrap_or(MessageRole::User), text));
-                            }
-                        }
-                    }
-                    Ok(Rendered::Chat(messages))
-                }
-            }
+        rendered.map_err(|error| match error.location() {
+            Some(_) => error,
+            None => error.with("prompt", self.label()),
         })
     }
 
-    fn text(&self, item: &Item, context: &Context, left: &mut usize) -> Result<String> {
-        match item {
-            Item::Static(_, text) => {
-                *left = left.saturating_sub(text.len());
-                Ok(text.to_string())
-            }
-            Item::Template(_, name, guess) => {
-                let mut out = Vec::with_capacity(guess * 2);
-                if let Some(engine) = &self.engine {
-                    engine.render(name, context, &self.limits, *left, &mut out)?;
-                }
-                *left -= out.len().min(*left);
-                String::from_utf8(out).map_err(|e| {
-                    Error::new(ErrorKind::Template, "the rendered text is not UTF-8").caused_by(e)
-                })
-            }
-            Item::Placeholder(_) => Ok(String::new()),
+    fn render_compiled<P: Serialize + ?Sized>(&self, program: &Program, parameters: &P) -> Result<Rendered> {
+        if self.schema.is_some() || self.has_placeholders {
+            let json = params::json(parameters)?;
+            self.run(program, params::map(&json), Some(&json))
+        } else if program.names().is_empty() {
+            self.run(program, params::none(), None)
+        } else if let Some(map) = params::borrowed(parameters) {
+            self.run(program, map?, None)
+        } else {
+            let captured = params::Captured::of(parameters, &|name| {
+                program.names().iter().any(|known| **known == *name)
+            })?;
+            self.run(program, captured.as_map(), None)
         }
     }
 
+    fn run(&self, program: &Program, parameters: Map<'_>, json: Option<&Value>) -> Result<Rendered> {
+        let mut run = Run::new(program, &self.limits, parameters);
+        // What is missing is told with its place, before the schema tells of it without.
+        if !self.required.iter().all(|parameter| run.has(*parameter)) {
+            self.check_required(|name| parameters.get_str(name).is_some())?;
+        }
+        if let (Some(schema), Some(json)) = (&self.schema, json) {
+            schema.check(json)?;
+        }
+        self.assemble(json, &mut run)
+    }
+
+    fn render_on_tera<P: Serialize + ?Sized>(
+        &self,
+        engine: &tera::Engine,
+        parameters: &P,
+    ) -> Result<Rendered> {
+        if self.schema.is_none() && !self.has_placeholders {
+            let context = params::context(parameters)?;
+            self.check_required(|name| context.contains_key(name))?;
+            return self.render_context(engine, &context, None);
+        }
+        let json = params::json(parameters)?;
+        if let Some(schema) = &self.schema {
+            self.check_required(|name| json.get(name).is_some())?;
+            schema.check(&json)?;
+        }
+        // A history is not for the engine: it can be long, and the context would be another copy of it.
+        let only = |name: &String| {
+            let parameter = self.parameters.iter().find(|parameter| parameter.name == *name);
+            parameter.is_some_and(|parameter| parameter.is_placeholder && parameter.location.is_none())
+        };
+        let context = match &*json {
+            Value::Object(values) if values.keys().any(only) => {
+                let values = values.iter().filter(|(name, _)| !only(name));
+                params::context(&values.collect::<std::collections::BTreeMap<_, _>>())?
+            }
+            json => params::context(json)?,
+        };
+        if self.schema.is_none() {
+            self.check_required(|name| context.contains_key(name))?;
+        }
+        self.render_context(engine, &context, Some(&json))
+    }
+
+    fn render_context(
+        &self,
+        engine: &tera::Engine,
+        context: &Context,
+        json: Option<&Value>,
+    ) -> Result<Rendered> {
+        tera::with_budget(&self.limits, || {
+            self.assemble(
+                json,
+                &mut OnTera {
+                    engine,
+                    context,
+                    limits: &self.limits,
+                    left: self.limits.output_bytes,
+                },
+            )
+        })
+    }
+
+    fn assemble(&self, json: Option<&Value>, messages: &mut impl Messages) -> Result<Rendered> {
+        if let (Body::Text { .. }, [Item::Message(_, place)]) = (&self.content.body, &*self.items) {
+            return self.message(messages, *place).map(Rendered::Text);
+        }
+        let mut rendered = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            match item {
+                Item::Message(role, place) => {
+                    rendered.push(Message::new(*role, self.message(messages, *place)?))
+                }
+                Item::Placeholder(name) => {
+                    let history = json.and_then(|json| json.get(&**name));
+                    params::add_messages(name, history, messages.left(), &mut rendered)?;
+                }
+            }
+        }
+        Ok(Rendered::Chat(rendered))
+    }
+
+    fn message(&self, messages: &mut impl Messages, place: usize) -> Result<String> {
+        let Some(length) = self.lengths.get(place) else {
+            return messages.message(place, 0);
+        };
+        let guess = length.load(Ordering::Relaxed);
+        let text = messages.message(place, guess as usize)?;
+        let now = u32::try_from(text.len()).unwrap_or(u32::MAX);
+        // Followed at a distance: threads share the figure, and a long one must not be paid for ever after.
+        if now > guess || now < guess / 2 {
+            let next = if now > guess {
+                now.saturating_add(now / 8)
+            } else {
+                guess - guess / 4
+            };
+            length.store(next, Ordering::Relaxed);
+        }
+        Ok(text)
+    }
+
     fn check_required(&self, has: impl Fn(&str) -> bool) -> Result<()> {
-        let missing =
-            |parameter: &&Parameter| parameter.required && !parameter.is_placeholder && !has(&parameter.name);
+        let missing = |parameter: &&Parameter| is_required(parameter) && !has(&parameter.name);
         let Some(first) = self.parameters.iter().find(missing) else {
             return Ok(());
         };
@@ -286,6 +341,12 @@ impl CompiledPrompt {
         self.closure_hash
     }
 
+    /// What renders it, and where Tera does, what needs it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// The parameters that it takes, in order of first use, placeholders last.
     #[must_use]
     pub fn parameters(&self) -> &[Parameter] {
@@ -308,6 +369,76 @@ impl fmt::Debug for CompiledPrompt {
     }
 }
 
+struct Sources<'a> {
+    messages: Vec<source::Source<'a>>,
+    snippets: Vec<source::Source<'a>>,
+}
+
+/// What makes the text of messages, one after the other.
+trait Messages {
+    /// The text of the message at this place, of about so many bytes.
+    fn message(&mut self, place: usize, guess: usize) -> Result<String>;
+
+    /// How many more bytes there may be.
+    fn left(&mut self) -> &mut usize;
+}
+
+impl Messages for Run<'_> {
+    fn message(&mut self, place: usize, guess: usize) -> Result<String> {
+        self.message(place, guess)
+    }
+
+    fn left(&mut self) -> &mut usize {
+        self.left()
+    }
+}
+
+struct OnTera<'a> {
+    engine: &'a tera::Engine,
+    context: &'a Context,
+    limits: &'a RenderLimits,
+    left: usize,
+}
+
+impl Messages for OnTera<'_> {
+    fn message(&mut self, place: usize, guess: usize) -> Result<String> {
+        let mut out = Vec::with_capacity(guess.min(self.left));
+        let name = source::message_name(place);
+        self.engine
+            .render(&name, self.context, self.limits, self.left, &mut out)?;
+        self.left -= out.len().min(self.left);
+        String::from_utf8(out)
+            .map_err(|e| Error::new(ErrorKind::Template, "the rendered text is not UTF-8").caused_by(e))
+    }
+
+    fn left(&mut self) -> &mut usize {
+        &mut self.left
+    }
+}
+
+/// The items of a content; `places` are those of its messages among them.
+fn items(content: &Content, places: &[usize]) -> Box<[Item]> {
+    let message = |at: usize, role: MessageRole| {
+        let place = places.iter().position(|place| *place == at)?;
+        Some(Item::Message(role, place))
+    };
+    match &content.body {
+        Body::Text { .. } => message(0, MessageRole::User).into_iter().collect(),
+        Body::Chat { messages } => messages
+            .iter()
+            .enumerate()
+            .filter_map(|(at, item)| match item {
+                ChatItem::Message { role, .. } => message(at, *role),
+                ChatItem::Placeholder { placeholder } => Some(Item::Placeholder(placeholder.as_str().into())),
+            })
+            .collect(),
+    }
+}
+
+fn is_required(parameter: &Parameter) -> bool {
+    parameter.required && !parameter.is_placeholder
+}
+
 /// Most missing variables that one error lists.
 const MAX_LISTED: usize = 20;
 
@@ -318,167 +449,4 @@ fn shortened(name: &str) -> &str {
         Some((end, _)) => name.get(..end).unwrap_or_default(),
         None => name,
     }
-}
-
-/// About how many bytes a content keeps: its texts, and a guess for the rest.
-fn content_bytes(content: &Content) -> usize {
-    let texts: usize = match &content.body {
-        Body::Text { template } => template.len(),
-        Body::Chat { messages } => messages
-            .iter()
-            .map(|item| match item {
-                ChatItem::Message { template, .. } => template.len() + size_of::<ChatItem>(),
-                ChatItem::Placeholder { placeholder } => placeholder.len() + size_of::<ChatItem>(),
-            })
-            .sum(),
-    };
-    let schemas = [&content.input_schema, &content.output_schema];
-    let tools = content.tools.iter().map(|tool| &tool.parameters);
-    texts
-        + schemas
-            .into_iter()
-            .flatten()
-            .chain(tools)
-            .map(json_bytes)
-            .sum::<usize>()
-}
-
-fn json_bytes(value: &Value) -> usize {
-    const NODE: usize = size_of::<Value>();
-    match value {
-        Value::String(text) => NODE + text.len(),
-        Value::Array(items) => NODE + items.iter().map(json_bytes).sum::<usize>(),
-        Value::Object(map) => {
-            NODE + map
-                .iter()
-                .map(|(key, value)| NODE + key.len() + json_bytes(value))
-                .sum::<usize>()
-        }
-        _ => NODE,
-    }
-}
-
-/// The text of a template that has no tag.
-fn static_text(template: &Template) -> Option<String> {
-    template
-        .nodes
-        .iter()
-        .map(|node| match &node.kind {
-            NodeKind::Text(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Every snippet after those that it includes.
-fn innermost_first(snippets: &[Snippet]) -> Vec<Source<'_>> {
-    fn visit<'a>(
-        snippet: &'a Snippet,
-        all: &'a [Snippet],
-        done: &mut Vec<&'a str>,
-        out: &mut Vec<Source<'a>>,
-    ) {
-        if done.contains(&snippet.reference.as_str()) {
-            return;
-        }
-        done.push(&snippet.reference);
-        for include in snippet.analysis.includes() {
-            if let Some(inner) = all.iter().find(|inner| inner.reference == include.written) {
-                visit(inner, all, done, out);
-            }
-        }
-        if let Some(parsed) = snippet.analysis.templates().first() {
-            out.push(Source {
-                name: snippet.reference.clone(),
-                template: &parsed.template,
-                origin: Origin {
-                    prompt: snippet.source.prompt.clone(),
-                    version: Some(snippet.source.version),
-                    message: None,
-                    content: Arc::clone(&snippet.source.content),
-                },
-            });
-        }
-    }
-    let mut done = Vec::new();
-    let mut out = Vec::new();
-    for snippet in snippets {
-        visit(snippet, snippets, &mut done, &mut out);
-    }
-    out
-}
-
-/// The variables of the prompt and of its snippets that nothing binds on the way.
-fn variables(closure: &Closure) -> Vec<VariableUse> {
-    let mut found: Vec<VariableUse> = Vec::new();
-    let mut add = |variable: &VariableUse| match found.iter_mut().find(|known| known.name == variable.name) {
-        None => found.push(variable.clone()),
-        Some(known) if variable.required && !known.required => *known = variable.clone(),
-        Some(_) => {}
-    };
-    for variable in closure.analysis.variables() {
-        add(variable);
-    }
-    // Snippets with the names bound around them; the same snippet may be included in several places.
-    let mut open: Vec<(&str, Vec<&str>)> = Vec::new();
-    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
-    for include in closure.analysis.includes() {
-        open.push((
-            &include.written,
-            include.bound.iter().map(String::as_str).collect(),
-        ));
-    }
-    while let Some((reference, bound)) = open.pop() {
-        if seen
-            .iter()
-            .any(|(name, names)| *name == reference && *names == bound)
-        {
-            continue;
-        }
-        let Some(snippet) = closure
-            .snippets
-            .iter()
-            .find(|snippet| snippet.reference == reference)
-        else {
-            continue;
-        };
-        for variable in snippet.analysis.variables() {
-            if !bound.contains(&variable.name.as_str()) {
-                add(variable);
-            }
-        }
-        for include in snippet.analysis.includes() {
-            let mut inner = bound.clone();
-            inner.extend(include.bound.iter().map(String::as_str));
-            inner.sort_unstable();
-            inner.dedup();
-            open.push((&include.written, inner));
-        }
-        seen.push((reference, bound));
-    }
-    found
-}
-
-fn parameters(closure: &Closure) -> Vec<Parameter> {
-    let mut parameters: Vec<Parameter> = variables(closure)
-        .into_iter()
-        .map(|variable| Parameter {
-            name: variable.name,
-            required: variable.required,
-            is_placeholder: false,
-            location: Some(variable.location),
-        })
-        .collect();
-    for (_, name) in closure.analysis.placeholders() {
-        match parameters.iter_mut().find(|parameter| parameter.name == *name) {
-            Some(parameter) => parameter.is_placeholder = true,
-            None => parameters.push(Parameter {
-                name: name.clone(),
-                required: true,
-                is_placeholder: true,
-                location: None,
-            }),
-        }
-    }
-    parameters
 }

@@ -9,6 +9,9 @@ use serde::ser::{
     Error as _, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
+use serde_json::Value;
+
+use crate::base::error::{Error, invalid};
 
 /// Deepest nesting: what JSON parsers take.
 pub(super) const MAX_DEPTH: usize = 128;
@@ -20,6 +23,37 @@ pub(super) const MAX_ENTRIES: usize = 100_000;
 pub(super) enum Broken {
     Depth,
     Entries,
+    Bytes,
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        invalid(match broken {
+            Broken::Depth => {
+                format!("the parameters are nested deeper than {MAX_DEPTH} levels; pass flatter values")
+            }
+            Broken::Entries => {
+                format!("a map in the parameters has more than {MAX_ENTRIES} entries; pass a list, or less")
+            }
+            Broken::Bytes => "a value in the parameters is raw bytes; pass text".to_owned(),
+        })
+    }
+}
+
+/// Holds JSON to the bounds, as serializing it would.
+pub(super) fn check(json: &Value) -> Result<(), Broken> {
+    fn within(json: &Value, depth: usize) -> Result<(), Broken> {
+        if depth > MAX_DEPTH {
+            return Err(Broken::Depth);
+        }
+        match json {
+            Value::Array(items) => items.iter().try_for_each(|item| within(item, depth + 1)),
+            Value::Object(map) if map.len() > MAX_ENTRIES => Err(Broken::Entries),
+            Value::Object(map) => map.values().try_for_each(|value| within(value, depth + 1)),
+            _ => Ok(()),
+        }
+    }
+    within(json, 0)
 }
 
 /// A value that refuses to be serialized when it breaks a bound, and says which in `broken`.
@@ -130,7 +164,6 @@ impl<'a, S: Serializer> Serializer for Within<'a, S> {
         serialize_f64(v: f64)
         serialize_char(v: char)
         serialize_str(v: &str)
-        serialize_bytes(v: &[u8])
         serialize_unit_struct(name: &'static str)
     }
 
@@ -144,6 +177,12 @@ impl<'a, S: Serializer> Serializer for Within<'a, S> {
         serialize_struct(name: &'static str, len: usize) -> SerializeStruct
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> SerializeStructVariant
+    }
+
+    // JSON has a list of numbers for them, Tera a kind of text: neither is what a prompt is to say.
+    fn serialize_bytes(self, _: &[u8]) -> Result<S::Ok, S::Error> {
+        self.broken.set(Some(Broken::Bytes));
+        Err(S::Error::custom("raw bytes"))
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {

@@ -19,10 +19,12 @@ pub(super) struct Scratch<'b> {
 
 impl<'b> Scratch<'b> {
     pub(super) fn new(budget: &'b mut Budget) -> Self {
-        Self {
-            text: String::new(),
-            budget,
-        }
+        Self::onto(String::new(), budget)
+    }
+
+    /// Behind what is there already, and paid for.
+    pub(super) fn onto(text: String, budget: &'b mut Budget) -> Self {
+        Self { text, budget }
     }
 }
 
@@ -41,7 +43,8 @@ pub(super) fn print(value: &Val<'_>, out: &mut impl Sink) -> Faulty<()> {
     match value {
         Val::Str(text) => out.push(text),
         Val::Text(text) => out.push(text),
-        value => inner(value, out, 0),
+        // The parameters themselves are the first level.
+        value => inner(value, out, 1),
     }
 }
 

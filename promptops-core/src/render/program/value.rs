@@ -6,8 +6,14 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
+use super::budget::{Budget, Faulty};
+use crate::render::params::{Entry, Node, Param, Params, Walk};
+
 /// Deepest that values are followed when they are printed or compared: what JSON parsers take.
 pub(super) const MAX_DEPTH: usize = 128;
+
+/// Entries of a map or list that are gone through for one and count as one step.
+const PASSED_PER_STEP: usize = 16;
 
 /// A value. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -33,18 +39,46 @@ pub(in crate::render) enum Val<'a> {
 #[derive(Debug, Clone)]
 pub(in crate::render) enum List<'a> {
     Json(&'a [Json]),
+    /// What `range` makes.
+    Range(Rc<Range>),
+    Params(&'a [Param<'a>]),
+    Captured(Node<'a>),
     /// Made on the way.
-    Made(Rc<[Val<'a>]>),
+    Made(Rc<Made<'a>>),
+}
+
+/// A list made on the way.
+#[derive(Debug)]
+pub(in crate::render) struct Made<'a> {
+    items: Box<[Val<'a>]>,
+    /// How many lists made on the way are inside each other, this one included: dropping them recurses.
+    depth: usize,
+}
+
+/// Numbers in equal distances.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::render) struct Range {
+    pub(super) start: i128,
+    pub(super) step: i128,
+    pub(super) len: usize,
+}
+
+impl Range {
+    fn get<'a>(&self, index: usize) -> Option<Val<'a>> {
+        (index < self.len).then(|| Val::Int(self.start + index as i128 * self.step))
+    }
 }
 
 /// A map of values.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::render) enum Map<'a> {
     Json(&'a serde_json::Map<String, Json>),
+    Params(&'a Params<'a>),
+    Captured(Node<'a>),
 }
 
 /// The key of a map.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::render) enum Key<'a> {
     Str(&'a str),
     Bool(bool),
@@ -93,12 +127,17 @@ impl<'a> Val<'a> {
 
     /// A list made on the way.
     pub(super) fn list(items: Vec<Self>) -> Self {
-        Self::List(List::Made(items.into()))
+        let depth = 1 + items.iter().map(Self::made_depth).max().unwrap_or(0);
+        let items = items.into();
+        Self::List(List::Made(Rc::new(Made { items, depth })))
     }
 
-    /// An integer of any width.
-    pub(in crate::render) fn from_u128(value: u128) -> Self {
-        i128::try_from(value).map_or(Self::Huge(value), Self::Int)
+    /// How many lists made on the way are inside each other here.
+    pub(super) fn made_depth(&self) -> usize {
+        match self {
+            Self::List(List::Made(made)) => made.depth,
+            _ => 0,
+        }
     }
 
     pub(super) fn is_undefined(&self) -> bool {
@@ -110,7 +149,7 @@ impl<'a> Val<'a> {
     }
 
     #[inline]
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::render) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
             Self::Text(text) => Some(text),
@@ -119,7 +158,7 @@ impl<'a> Val<'a> {
     }
 
     /// What it is called in errors.
-    pub(super) fn type_name(&self) -> &'static str {
+    pub(in crate::render) fn type_name(&self) -> &'static str {
         match self {
             Self::Undefined => "undefined",
             Self::None => "none",
@@ -162,46 +201,81 @@ impl<'a> Val<'a> {
 
     /// The value of this name in a map; `None` when it is not there, or this is no map.
     #[inline]
-    pub(super) fn attribute(&self, name: &str) -> Option<Val<'a>> {
+    pub(super) fn attribute(&self, name: &str, budget: &mut Budget) -> Faulty<Option<Val<'a>>> {
         match self {
-            Self::Map(map) => map.get_str(name),
-            _ => None,
+            Self::Map(map) => {
+                // The name is one of the template's, and may be compared with others as long.
+                budget.step(map.lookup_cost() + (name.len() / 64) as u64)?;
+                Ok(map.get_str(name))
+            }
+            _ => Ok(None),
         }
     }
 }
 
 impl<'a> List<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(items) => items.len(),
-            Self::Made(items) => items.len(),
+            Self::Range(range) => range.len,
+            Self::Params(items) => items.len(),
+            Self::Captured(list) => list.len(),
+            Self::Made(made) => made.items.len(),
         }
     }
 
     /// The element at this place, from 0.
-    pub(super) fn get(&self, index: usize) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, index: usize) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.get(index).map(Val::from),
-            Self::Made(items) => items.get(index).cloned(),
+            Self::Range(range) => range.get(index),
+            Self::Params(items) => items.get(index).map(Param::val),
+            Self::Captured(list) => list.element(index),
+            Self::Made(made) => made.items.get(index).cloned(),
+        }
+    }
+
+    /// The steps that [`get`](Self::get) takes beyond one.
+    #[inline]
+    pub(in crate::render) fn get_cost(&self, index: usize) -> u64 {
+        match self {
+            Self::Json(_) | Self::Params(_) | Self::Range(_) | Self::Made(_) => 0,
+            Self::Captured(list) => (list.passed(index) / PASSED_PER_STEP) as u64,
         }
     }
 
     /// The elements in order.
-    pub(super) fn iter(&self) -> ListIter<'a> {
+    pub(in crate::render) fn iter(&self) -> ListIter<'a> {
         match self {
             Self::Json(items) => ListIter::Json(items.iter()),
-            Self::Made(items) => ListIter::Made(Rc::clone(items), 0),
+            Self::Range(range) => ListIter::Range(**range, 0),
+            Self::Params(items) => ListIter::Params(items.iter()),
+            Self::Captured(list) => ListIter::Captured(list.walk()),
+            Self::Made(made) => ListIter::Made(Rc::clone(made), 0),
         }
     }
 }
 
 impl<'a> Map<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(map) => map.len(),
+            Self::Params(params) => params.len(),
+            Self::Captured(map) => map.len(),
         }
+    }
+
+    /// The steps that a lookup takes beyond one.
+    #[inline]
+    pub(in crate::render) fn lookup_cost(&self) -> u64 {
+        let passed = match self {
+            Self::Json(_) => 0,
+            Self::Params(params) => params.passed(),
+            Self::Captured(map) => map.len(),
+        };
+        (passed / PASSED_PER_STEP) as u64
     }
 
     /// The value of a name.
@@ -209,21 +283,27 @@ impl<'a> Map<'a> {
     pub(in crate::render) fn get_str(&self, name: &str) -> Option<Val<'a>> {
         match self {
             Self::Json(map) => map.get(name).map(Val::from),
+            Self::Params(params) => params.get(name).map(Param::val),
+            Self::Captured(map) => map.get(Key::Str(name)),
         }
     }
 
     /// The value of a key of any type.
-    pub(super) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
         match (self, key) {
-            (Self::Json(map), Key::Str(name)) => map.get(name).map(Val::from),
-            (Self::Json(_), _) => None,
+            (_, Key::Str(name)) => self.get_str(name),
+            (Self::Captured(map), key) => map.get(key),
+            // Their keys are text.
+            (Self::Json(_) | Self::Params(_), _) => None,
         }
     }
 
     /// The entries in order.
-    pub(super) fn iter(&self) -> MapIter<'a> {
+    pub(in crate::render) fn iter(&self) -> MapIter<'a> {
         match self {
             Self::Json(map) => MapIter::Json(map.iter()),
+            Self::Params(params) => MapIter::Params(params.entries().iter()),
+            Self::Captured(map) => MapIter::Captured(map.walk()),
         }
     }
 }
@@ -231,7 +311,10 @@ impl<'a> Map<'a> {
 /// The elements of a list.
 pub(in crate::render) enum ListIter<'a> {
     Json(std::slice::Iter<'a, Json>),
-    Made(Rc<[Val<'a>]>, usize),
+    Range(Range, usize),
+    Params(std::slice::Iter<'a, Param<'a>>),
+    Captured(Walk<'a>),
+    Made(Rc<Made<'a>>, usize),
 }
 
 impl<'a> Iterator for ListIter<'a> {
@@ -241,8 +324,15 @@ impl<'a> Iterator for ListIter<'a> {
     fn next(&mut self) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.next().map(Val::from),
-            Self::Made(items, at) => {
-                let item = items.get(*at).cloned();
+            Self::Range(range, at) => {
+                let item = range.get(*at);
+                *at += 1;
+                item
+            }
+            Self::Params(items) => items.next().map(Param::val),
+            Self::Captured(items) => items.next(),
+            Self::Made(made, at) => {
+                let item = made.items.get(*at).cloned();
                 *at += 1;
                 item
             }
@@ -253,6 +343,8 @@ impl<'a> Iterator for ListIter<'a> {
 /// The entries of a map.
 pub(in crate::render) enum MapIter<'a> {
     Json(serde_json::map::Iter<'a>),
+    Params(std::slice::Iter<'a, Entry<'a>>),
+    Captured(Walk<'a>),
 }
 
 impl<'a> Iterator for MapIter<'a> {
@@ -264,6 +356,21 @@ impl<'a> Iterator for MapIter<'a> {
             Self::Json(entries) => entries
                 .next()
                 .map(|(key, value)| (Key::Str(key), Val::from(value))),
+            Self::Params(entries) => entries.next().map(|(key, value)| (Key::Str(key), value.val())),
+            Self::Captured(entries) => entries.next_entry(),
         }
     }
+}
+
+/// What is printed of a value, for tests outside.
+#[cfg(test)]
+pub(in crate::render) fn printed(value: &Val<'_>) -> String {
+    use super::budget::Budget;
+    use super::print::{Scratch, print};
+    use crate::render::RenderLimits;
+
+    let mut budget = Budget::new(&RenderLimits::default());
+    let mut scratch = Scratch::new(&mut budget);
+    print(value, &mut scratch).unwrap();
+    scratch.text
 }

@@ -15,15 +15,8 @@ use super::guard::{self, Insertions};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::render::limits::RenderLimits;
 use crate::render::origin::{Origin, missing_message};
-use crate::template::{Position, Span, Template};
-
-/// A template for the engine, and where it comes from.
-pub(in crate::render) struct Source<'a> {
-    /// The name by which `include` finds it; unique in the engine.
-    pub(in crate::render) name: String,
-    pub(in crate::render) template: &'a Template,
-    pub(in crate::render) origin: Origin,
-}
+use crate::render::source::Source;
+use crate::template::{Position, Span};
 
 #[derive(Debug)]
 struct Entry {

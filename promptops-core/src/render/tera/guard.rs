@@ -541,7 +541,7 @@ impl Guard<'_> {
     }
 }
 
-fn is_comparison(op: BinaryOp) -> bool {
+pub(in crate::render) fn is_comparison(op: BinaryOp) -> bool {
     matches!(
         op,
         BinaryOp::Equal
@@ -554,7 +554,7 @@ fn is_comparison(op: BinaryOp) -> bool {
 }
 
 /// Bounded by the template itself: nothing to charge for.
-fn is_short(expr: &Expr) -> bool {
+pub(in crate::render) fn is_short(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Literal(Literal::String(text)) => text.len() <= SHORT_TEXT,
         ExprKind::Literal(_) | ExprKind::Loop(_) | ExprKind::Test { .. } => true,
@@ -584,7 +584,7 @@ fn is_short(expr: &Expr) -> bool {
     }
 }
 
-fn is_path(expr: &Expr) -> bool {
+pub(in crate::render) fn is_path(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Var(_) => true,
         ExprKind::Attribute { object, .. } | ExprKind::Index { object, .. } => is_path(object),

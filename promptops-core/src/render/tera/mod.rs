@@ -5,5 +5,5 @@ mod engine;
 pub(super) mod fuel;
 pub(super) mod guard;
 
-pub(super) use engine::{Engine, Source};
+pub(super) use engine::Engine;
 pub(super) use fuel::with_budget;

@@ -67,6 +67,7 @@ pub(super) fn is_limit(error: &Error) -> bool {
         "rendering takes more than",
         "rendering needs more than",
         "the rendered text is longer than",
+        "a value is nested deeper than",
     ]
     .iter()
     .any(|said| error.message().contains(said))

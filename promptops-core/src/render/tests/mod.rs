@@ -8,6 +8,7 @@ mod hostile;
 mod places;
 mod prompts;
 mod secrets;
+mod stack;
 mod strictness;
 
 use std::collections::BTreeMap;

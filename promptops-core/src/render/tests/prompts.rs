@@ -110,7 +110,7 @@ fn written(rendered: Rendered) -> String {
 
 #[test]
 fn prompts_of_production_render_as_in_tera() {
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     let prompts = all();
     for prompt in &prompts {
         let pair = Pair::of(&closure(prompt), RenderLimits::default())
@@ -121,8 +121,9 @@ fn prompts_of_production_render_as_in_tera() {
             let agreed = pair
                 .compare(parameters)
                 .unwrap_or_else(|what| panic!("{}: {what}\n{parameters}", prompt.name));
+            // Where a comparison or a calculation cannot be made, Tera points to one of its sides.
             assert!(
-                matches!(agreed, Agreed::Text | Agreed::Failed),
+                matches!(agreed, Agreed::Text | Agreed::Failed | Agreed::FailedElsewhere),
                 "{}: {agreed:?}\n{parameters}",
                 prompt.name
             );
