@@ -25,6 +25,7 @@ mod golden;
 mod governing;
 mod improving;
 mod journey;
+mod json_texts;
 mod judging;
 mod limits;
 mod monitoring;

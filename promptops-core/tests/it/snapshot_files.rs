@@ -80,6 +80,25 @@ fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// Whatever a checksum says of it.
+#[tokio::test]
+async fn json_that_is_none_is_no_snapshot() {
+    let (store, (_directory, path)) = (Faulty::new(), place());
+    let process = start(&store, noon());
+    save(&process.acme, "plain", Draft::text("zzz")).await;
+    text(&process.acme, "plain").await;
+    process.ops.write_snapshot(&path).await.unwrap();
+    let good = fs::read(&path).unwrap();
+    let empty = start(&Faulty::new(), noon());
+    let deep = "[".repeat(100_000);
+    for broken in ["\"\\ud800\"", "\"\\udc00\"", "1e400", "NaN", "\"", "", &deep] {
+        let bytes = forged(&good, |payload| payload.replace("\"zzz\"", broken));
+        let error = refusal(&empty, &path, &bytes).await;
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("line "), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_fit_its_hash_is_refused_whatever_the_checksum_says() {
     let empty = start(&Faulty::new(), noon());

@@ -41,6 +41,26 @@ async fn an_output_cannot_repeat_the_mark_that_it_was_given_before() {
 }
 
 /// What replies are made of.
+/// Among what no JSON parser takes, a verdict that stands alone is still found; without one, nothing is made up.
+#[tokio::test]
+async fn broken_json_in_a_reply_is_no_verdict() {
+    for broken in [
+        "{\"verdict\": \"\\ud800\"}",
+        "{\"reasoning\": \"\\udc00\", \"verdict\": \"excellent\"}",
+        "{\"verdict\": \"excellent\", \"score\": 1e400}",
+        "{\"verdict\": NaN}",
+        "{\"verdict\": \"excellent\"",
+    ] {
+        let deep = format!("{}{broken}", "{\"a\":".repeat(10_000));
+        for reply in [broken, deep.as_str()] {
+            let model = replies([reply, reply]);
+            let result = score(&rubric(&model).build().unwrap(), "4", None).await;
+            let error = result.expect_err(broken).to_string();
+            assert!(error.len() < 1_000, "{error}");
+        }
+    }
+}
+
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("{"),
