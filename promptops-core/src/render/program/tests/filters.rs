@@ -141,6 +141,7 @@ fn every_filter_is_known_but_those_that_stay_with_tera() {
 
 #[test]
 fn filters_equal_those_of_tera() {
+    let mut differences = Vec::new();
     for name in known_filters() {
         let Some(filter) = Filter::of(name) else { continue };
         let plain = RefCell::new(Plain::default());
@@ -152,16 +153,19 @@ fn filters_equal_those_of_tera() {
         let missing = if name == "default" { 1 } else { 0 };
         let input = prop_oneof![missing => Just(None), 5 => input(name).prop_map(Some)];
         let cases = CASES * (1 + filter.arguments().len() as u32);
-        for_all(
+        let same = differing(
             cases,
             &(input, [given(0), given(1), given(2), given(3)]),
             |(input, arguments)| check_filter(&mut plain.borrow_mut(), name, input.as_ref(), &arguments),
         );
+        differences.extend(same.err());
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]
 fn tests_equal_those_of_tera() {
+    let mut differences = Vec::new();
     for name in known_tests() {
         let check = Check::of(name).unwrap();
         let plain = RefCell::new(Plain::default());
@@ -177,7 +181,7 @@ fn tests_equal_those_of_tera() {
             "defined" | "undefined" => tree().boxed(),
             _ => input(name).boxed(),
         };
-        for_all(CASES, &(input, given), |(input, argument)| {
+        let same = differing(CASES, &(input, given), |(input, argument)| {
             let known: Vec<&str> = check.argument().into_iter().collect();
             let arguments = [argument, None, None, None];
             let source = format!("{{{{ [v is {}] }}}}", call(name, &known, &arguments));
@@ -191,7 +195,9 @@ fn tests_equal_those_of_tera() {
             let ours = ours.and_then(|holds| printed(Val::Bool(holds)));
             same(&said, &ours, told(&said)).map_err(|why| format!("{source}: {why}"))
         });
+        differences.extend(same.err());
     }
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
 #[test]

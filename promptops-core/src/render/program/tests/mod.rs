@@ -59,13 +59,21 @@ fn printed(value: Val<'_>) -> Faulty<String> {
 
 /// Goes through so many cases, always the same.
 fn for_all<S: Strategy>(cases: u32, strategy: &S, check: impl Fn(S::Value) -> Result<(), String>) {
+    differing(cases, strategy, check).unwrap();
+}
+
+fn differing<S: Strategy>(
+    cases: u32,
+    strategy: &S,
+    check: impl Fn(S::Value) -> Result<(), String>,
+) -> Result<(), String> {
     let config = ProptestConfig {
         cases,
         ..fuzz::config()
     };
     TestRunner::new(config)
         .run(strategy, |case| check(case).map_err(TestCaseError::fail))
-        .unwrap();
+        .map_err(|error| error.to_string())
 }
 
 /// Whether both say the same, `told` being where an error is.
