@@ -148,7 +148,7 @@ async fn broken_json_in_an_import_is_told_and_nothing_is_taken() {
     let ops = PromptOps::builder(MemoryBackend::new()).build();
     let acme = ops.tenant("acme").unwrap();
     acme.prompts()
-        .save("triage", Draft::text("x").by(&Actor::owner("ana")).active())
+        .save("triage", Draft::text("x").by(Actor::owner("ana")).active())
         .await
         .unwrap();
     let options = ImportOptions::new().default_prompt("triage@v1").unwrap();

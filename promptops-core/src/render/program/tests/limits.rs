@@ -137,6 +137,9 @@ fn walking_through_texts_is_paid_for() {
     assert_eq!(every.map(|_| ()), Err(Fault::Scratch));
 }
 
+/// A filter, what it is applied to, and its arguments.
+type Applied<'a> = (&'static str, Val<'a>, Vec<(&'static str, Val<'a>)>);
+
 /// With nothing to spend, nothing is made and nothing long is read.
 #[test]
 fn every_filter_pays() {
@@ -155,7 +158,7 @@ fn every_filter_pays() {
     )
     .unwrap();
     let list = Val::list((0..1_000).map(Val::Int).collect());
-    let cases: Vec<(&str, Val<'_>, Vec<(&str, Val<'_>)>)> = vec![
+    let cases: Vec<Applied<'_>> = vec![
         ("capitalize", Val::Str(&text), vec![]),
         ("escape_html", Val::Str(&text), vec![]),
         ("escape_xml", Val::Str(&text), vec![]),

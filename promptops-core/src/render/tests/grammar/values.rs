@@ -301,15 +301,16 @@ fn any(choices: &mut dyn Choices) -> V {
 
 /// A map of parameters; `history` is one of messages.
 pub fn parameters(choices: &mut dyn Choices) -> V {
-    let mut entries: Vec<(String, V)> = Vec::new();
-    entries.push(("user".into(), map(choices, leaf)));
-    entries.push(("rows".into(), records(choices)));
-    entries.push(("t".into(), text(choices)));
-    entries.push(("n".into(), int(choices)));
-    entries.push(("price".into(), float(choices)));
-    entries.push(("flag".into(), V::Bool(choices.chance(50))));
-    entries.push(("tags".into(), list(choices, text)));
-    entries.push(("nums".into(), list(choices, int)));
+    let mut entries: Vec<(String, V)> = vec![
+        ("user".into(), map(choices, leaf)),
+        ("rows".into(), records(choices)),
+        ("t".into(), text(choices)),
+        ("n".into(), int(choices)),
+        ("price".into(), float(choices)),
+        ("flag".into(), V::Bool(choices.chance(50))),
+        ("tags".into(), list(choices, text)),
+        ("nums".into(), list(choices, int)),
+    ];
     for name in ["p", "q", "total"] {
         if choices.chance(60) {
             entries.push((name.into(), any(choices)));
