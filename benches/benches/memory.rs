@@ -1,14 +1,18 @@
 //! What the cache takes: 100,000 references that share 10,000 prompts, and a bound on bytes.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use promptops_benches::is_bench;
 use promptops_benches::memory::{Weighing, in_use, resident};
 use promptops_benches::prompt;
 use promptops_benches::table::{Table, bytes, time};
-use promptops_core::base::{Actor, EnvironmentName};
-use promptops_core::prompt::{Draft, system, user};
+use promptops_core::base::{Actor, EnvironmentName, PromptName};
+use promptops_core::prompt::{Content, Draft, system, user};
+use promptops_core::render::{
+    Closure, ClosureRoot, CompiledPrompt, Engine, RenderLimits, SnippetLimits, StoreSnippets,
+};
 use promptops_core::resolve::ResolveSettings;
 use promptops_core::{MemoryBackend, PromptOps, Stores};
 use tera::Tera;
@@ -139,6 +143,42 @@ async fn pointers() {
         ["each further reference to it", &bytes(further), "", "", ""],
         None,
     );
+    let compiled = compiled(&stores).await;
+    let ratio = format!("{:.2}", compiled as f64 / floor as f64);
+    table.row(
+        [
+            "the chat prompt with 2 snippets, compiled",
+            &bytes(compiled),
+            &bytes(floor),
+            &ratio,
+            "≤ 8.2 KB",
+        ],
+        Some(compiled <= 8 << 10),
+    );
+}
+
+/// Bytes of the chat prompt's compiled form alone, with its snippets; not those of the content that it was made from.
+async fn compiled(stores: &Stores) -> usize {
+    const COUNT: usize = 1_000;
+    let ops = ops(stores, usize::MAX);
+    let acme = ops.tenant("compiled").expect("a name");
+    for (name, text) in prompt::SNIPPETS {
+        let draft = Draft::text(text).by("ana").active();
+        acme.prompts().save(name, draft).await.expect("it is saved");
+    }
+    let [first, second] = prompt::templates(1);
+    let content = Content::chat([system(&first), user(&second)]);
+    let root = ClosureRoot::new(PromptName::new("chat").expect("a name"), None, Arc::new(content));
+    let snippets = StoreSnippets::new(Arc::clone(&stores.prompts));
+    let limits = SnippetLimits::default();
+    let closure = Closure::resolve(acme.id(), root, &snippets, &limits);
+    let closure = closure.await.expect("its snippets are there");
+    let before = in_use();
+    let kept: Vec<CompiledPrompt> = (0..COUNT)
+        .map(|_| CompiledPrompt::compile(&closure, RenderLimits::default()).expect("it compiles"))
+        .collect();
+    assert_eq!(kept[0].engine(), &Engine::Compiled);
+    (in_use() - before) / kept.len()
 }
 
 fn estimate(table: &mut Table, what: &str, estimate: usize, real: usize) {

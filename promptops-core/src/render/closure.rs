@@ -14,7 +14,8 @@ use crate::prompt::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnippetLimits {
-    /// Most snippets inside each other: 1 lets a prompt include snippets that include none. Default 3.
+    /// Most snippets inside each other: 1 lets a prompt include snippets that include none. Default 3, ceiling 16:
+    /// rendering takes stack for each. A higher value is treated as the ceiling.
     pub depth: usize,
     /// Most different includes of one prompt, those of its snippets counted. Default 64.
     pub count: usize,
@@ -23,6 +24,17 @@ pub struct SnippetLimits {
 impl Default for SnippetLimits {
     fn default() -> Self {
         Self { depth: 3, count: 64 }
+    }
+}
+
+impl SnippetLimits {
+    /// The same limits with the depth lowered to its ceiling.
+    #[must_use]
+    pub fn capped(&self) -> Self {
+        Self {
+            depth: self.depth.min(16),
+            ..*self
+        }
     }
 }
 
@@ -115,6 +127,7 @@ impl Closure {
         resolver: &dyn SnippetResolver,
         limits: &SnippetLimits,
     ) -> Result<Self> {
+        let limits = &limits.capped();
         let prompt = &root.prompt;
         let analysis = ContentAnalysis::of(prompt, root.version, &root.content)?;
         let mut snippets: BTreeMap<String, Snippet> = BTreeMap::new();
@@ -215,7 +228,14 @@ impl Closure {
         snippets: BTreeMap<String, Snippet>,
         limits: &SnippetLimits,
     ) -> Result<Self> {
-        check_paths(tenant, &root.prompt, root.version, &analysis, &snippets, limits)?;
+        check_paths(
+            tenant,
+            &root.prompt,
+            root.version,
+            &analysis,
+            &snippets,
+            &limits.capped(),
+        )?;
         let hashes: Vec<_> = snippets
             .values()
             .map(|snippet| (snippet.reference.as_str(), snippet.source.hash))

@@ -1,6 +1,5 @@
 //! Compiled prompts: a closure made ready to render, once, for every request that follows.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -267,7 +266,7 @@ impl CompiledPrompt {
                 }
                 Item::Placeholder(name) => {
                     let history = json.and_then(|json| json.get(&**name));
-                    rendered.extend(params::messages(name, history, messages.left())?);
+                    params::add_messages(name, history, messages.left(), &mut rendered)?;
                 }
             }
         }

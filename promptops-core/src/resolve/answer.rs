@@ -14,7 +14,7 @@ use crate::experiment::Assigned;
 use crate::llm::Blueprint;
 use crate::observation::Stamp;
 use crate::prompt::{Message, ModelSettings, Tool, Version};
-use crate::render::{Parameter, Rendered};
+use crate::render::{Engine, Parameter, Rendered};
 
 /// A prompt ready to render. Cheap to clone; keeps what it was resolved to, whatever is promoted meanwhile.
 #[derive(Clone)]
@@ -76,7 +76,8 @@ impl Resolved {
         arm.unwrap_or(&self.entry.shared)
     }
 
-    /// Renders it: pass a struct, a map, or `serde_json::json!({…})`.
+    /// Renders it: pass a struct, a map, `serde_json::json!({…})`, or [`params!`](crate::params!). JSON and
+    /// [`Params`](crate::Params) are read where they are; of a struct, the fields that the prompt uses are captured.
     ///
     /// # Errors
     /// [`Template`](crate::ErrorKind::Template) with prompt, version, message, line and column, for a missing
@@ -90,6 +91,12 @@ impl Resolved {
             is_text,
             resolved: self.clone(),
         })
+    }
+
+    /// What renders it: the compiled form, or Tera where some template needs it.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        self.shared().compiled.engine()
     }
 
     /// What to echo with everything that is recorded about the answer.

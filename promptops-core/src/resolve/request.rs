@@ -58,7 +58,7 @@ impl<'a> Resolve<'a> {
         self
     }
 
-    /// Resolves and renders: pass a struct, a map, or `serde_json::json!({…})`.
+    /// Resolves and renders: pass a struct, a map, `serde_json::json!({…})`, or [`params!`](crate::params!).
     ///
     /// # Errors
     /// Those of resolving, and of [`Resolved::render`].

@@ -8,6 +8,9 @@
 //! The parser keeps its own stack use bounded: block nesting is handled with an
 //! explicit stack and expression nesting is checked before each recursion, so
 //! hostile input ends in an error and never in a stack overflow.
+//!
+//! The language, its limits and its errors:
+#![doc = include_str!("../../docs/templates.md")]
 
 mod analysis;
 mod ast;

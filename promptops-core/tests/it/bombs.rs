@@ -164,6 +164,16 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
         let bomb = bomb(name, include("a"), none());
         with_snippets(bomb, &[("a", &include("b")), ("b", &include("c")), ("c", &leaf)])
     };
+    let names =
+        |count: usize, of: &str| -> String { (0..count).map(|i| of.replace('#', &i.to_string())).collect() };
+    let long_name = "n".repeat(50_000);
+    let with_long_names = |last: &str| {
+        let map: serde_json::Map<_, _> = ["a", "b", "c", "d", last]
+            .into_iter()
+            .map(|end| (format!("{long_name}{end}"), json!(1)))
+            .collect();
+        json!({"m": map, "k": format!("{long_name}{last}")})
+    };
     let mut bombs: Vec<Lazy<'_>> = vec![
         bomb!(
             "elifs",
@@ -522,6 +532,64 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
         ),
     ];
     type Schema = (&'static str, fn() -> (Value, Value));
+    bombs.push(bomb!(
+        "ranges compared",
+        many("{% if range(end=100000) == range(end=100000) %}{% endif %}"),
+        none()
+    ));
+    bombs.push(bomb!(
+        "ranges searched",
+        many("{% if -1 in range(end=100000) %}{% endif %}"),
+        none()
+    ));
+    bombs.push(bomb!(
+        "ranges printed in a capture",
+        format!("{{% set v %}}{}{{% endset %}}", many("{{ range(end=100000) }}")),
+        none()
+    ));
+    bombs.push(bomb!(
+        "elements of nothing",
+        many("{{ l }}{% for x in l %}{% for y in l %}{% endfor %}{% endfor %}"),
+        json!({"l": vec![Value::Null; 10_000]})
+    ));
+    bombs.push(bomb!(
+        "comparisons of deep values",
+        loops("{% if d == d or d in [d] %}{% endif %}"),
+        json!({"d": nested(120)})
+    ));
+    bombs.push(bomb!(
+        "lists of lists of a text",
+        many("{% if [[big, big], [big, big]] == [[big, big], [big, big]] %}{% endif %}"),
+        big()
+    ));
+    bombs.push(bomb!(
+        "choices in loops",
+        loops(&format!(
+            "{{% if i < 0 %}}{}{{% endif %}}",
+            "{% elif j < 0 %}".repeat(60)
+        )),
+        none()
+    ));
+    bombs.push(bomb!(
+        "negated loops",
+        loops("{{ not (not (not (not i))) }}"),
+        none()
+    ));
+    bombs.push(bomb!(
+        "slices from the end",
+        many("{% if big[-1000000:] | length == 7 %}{% endif %}"),
+        big()
+    ));
+    bombs.push(bomb!(
+        "characters by their place",
+        many("{% if big[1999999] == 'x' %}{% endif %}"),
+        big()
+    ));
+    bombs.push(bomb!(
+        "characters of a made text",
+        many("{% for c in big | upper %}{% endfor %}"),
+        big()
+    ));
     let schemas: [Schema; 13] = [
         ("a schema of doubled references", || {
             (references(18, 2), json!({}))
@@ -591,7 +659,69 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
         };
         (name, Box::new(make))
     }));
-    let more: [Lazy<'_>; 6] = [
+    let more: [Lazy<'_>; 12] = [
+        (
+            "rounds with many names",
+            Box::new(|| {
+                let sets = format!(
+                    "{{% if i < 0 %}}{}{{% endif %}}",
+                    names(2_000, "{% set v# = 1 %}")
+                );
+                bomb("rounds with many names", loops(&sets), none())
+            }),
+        ),
+        (
+            "includes that take many names",
+            Box::new(|| {
+                let sets = names(1_000, "{% set v# = 1 %}");
+                let include = sets + &many(&"{% include 's' %}".repeat(3));
+                with_snippets(
+                    bomb("includes that take many names", include, none()),
+                    &[(
+                        "s",
+                        &format!("{{% if x is defined %}}{}{{% endif %}}", names(1_000, "{{ v# }}")),
+                    )],
+                )
+            }),
+        ),
+        (
+            "includes that set many names",
+            Box::new(|| {
+                let include = many(&"{% include 's' %}".repeat(8));
+                let sets = format!(
+                    "{{% if x is defined %}}{}{{% endif %}}",
+                    names(2_000, "{% set v# = 1 %}")
+                );
+                with_snippets(
+                    bomb("includes that set many names", include, none()),
+                    &[("s", &sets)],
+                )
+            }),
+        ),
+        (
+            "long names of attributes",
+            Box::new(|| {
+                let read = format!("{{% if m.{long_name}z %}}{{% endif %}}");
+                bomb("long names of attributes", loops(&read), with_long_names("z"))
+            }),
+        ),
+        (
+            "long keys",
+            Box::new(|| {
+                bomb(
+                    "long keys",
+                    loops("{% if m[k] %}{% endif %}"),
+                    with_long_names("z"),
+                )
+            }),
+        ),
+        (
+            "long keys looked for",
+            Box::new(|| {
+                let read = "{% if k in m %}{% endif %}{% if m is containing(pat=k) %}{% endif %}";
+                bomb("long keys looked for", loops(read), with_long_names("z"))
+            }),
+        ),
         (
             "a chain of includes",
             Box::new(|| {
@@ -652,7 +782,17 @@ fn bombs(wanted: Option<&str>) -> (Vec<&'static str>, Option<Bomb>) {
     )
 }
 
-fn compile(bomb: &Bomb) -> Result<CompiledPrompt> {
+/// What renders a bomb.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum On {
+    /// What it is compiled to: our own form, where it fits.
+    Ours,
+    Tera,
+}
+
+const ENGINES: [(&str, On); 2] = [("ours", On::Ours), ("tera", On::Tera)];
+
+fn compile(bomb: &Bomb, on: On) -> Result<CompiledPrompt> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let closure = runtime.block_on(Closure::resolve(
         &TenantId::new("acme").unwrap(),
@@ -664,7 +804,10 @@ fn compile(bomb: &Bomb) -> Result<CompiledPrompt> {
         &Texts(bomb.snippets.clone()),
         &SnippetLimits::default(),
     ))?;
-    CompiledPrompt::compile(&closure, RenderLimits::default())
+    match on {
+        On::Ours => CompiledPrompt::compile(&closure, RenderLimits::default()),
+        On::Tera => CompiledPrompt::compile_on_tera(&closure, RenderLimits::default()),
+    }
 }
 
 /// This field of the kernel's account of the process, in KiB.
@@ -675,20 +818,20 @@ fn memory(field: &str) -> u64 {
 }
 
 /// Sets one bomb off and tells how it ended.
-fn set_off(bomb: &Bomb) -> String {
+fn set_off(bomb: &Bomb, on: On) -> String {
     // The engine's copy of the parameters is not the template's doing: the memory it takes is kept for reuse.
-    let parameters = compile(&Bomb {
+    let parameters = Bomb {
         name: "",
         content: Content::text("{% if nothing is defined %}{% endif %}"),
         snippets: BTreeMap::new(),
         parameters: Value::Null,
-    })
-    .unwrap();
+    };
+    let parameters = compile(&parameters, on).unwrap();
     let _ = parameters.render(&bomb.parameters);
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = memory("VmRSS:");
     let start = Instant::now();
-    let ended = compile(bomb).and_then(|compiled| {
+    let ended = compile(bomb, on).and_then(|compiled| {
         let result = compiled.render(&bomb.parameters);
         result.map(|rendered| format!("{} messages", rendered.into_messages().len()))
     });
@@ -729,8 +872,10 @@ fn bombs_end_in_the_child() {
     };
     // As much stack as a task of tokio has.
     let run = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
-        let bomb = bombs(Some(&wanted)).1.unwrap();
-        let line = set_off(&bomb);
+        let (engine, wanted) = wanted.split_once(' ').unwrap();
+        let (_, on) = ENGINES.into_iter().find(|(name, _)| *name == engine).unwrap();
+        let bomb = bombs(Some(wanted)).1.unwrap();
+        let line = set_off(&bomb, on);
         // Dropping what is nested is up to the host.
         std::mem::forget(bomb);
         line
@@ -741,9 +886,18 @@ fn bombs_end_in_the_child() {
 
 #[test]
 fn no_bomb_goes_off() {
+    no_bomb_goes_off_on("ours");
+}
+
+#[test]
+fn no_bomb_goes_off_on_tera() {
+    no_bomb_goes_off_on("tera");
+}
+
+fn no_bomb_goes_off_on(engine: &str) {
     let exe = std::env::current_exe().unwrap();
     let (bombs, _) = bombs(None);
-    assert!(bombs.len() >= 30);
+    assert!(bombs.len() >= 40);
     let mut failed = Vec::new();
     for bomb in &bombs {
         let output = Command::new("sh")
@@ -751,7 +905,7 @@ fn no_bomb_goes_off() {
             // The parameters, their copies and the test itself, and 64 MiB; 60 s of processor time.
             .arg("ulimit -v 786432 && ulimit -t 60 && exec \"$0\" --exact bombs::bombs_end_in_the_child --nocapture")
             .arg(&exe)
-            .env(BOMB, bomb)
+            .env(BOMB, format!("{engine} {bomb}"))
             .env("RUST_BACKTRACE", "0")
             .output()
             .unwrap();

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasher as _;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 

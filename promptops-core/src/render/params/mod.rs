@@ -7,6 +7,7 @@ mod cast;
 mod convert;
 mod depth;
 mod param;
+mod placeholder;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -17,12 +18,14 @@ use tera::Context;
 
 pub(super) use self::builder::Entry;
 pub use self::builder::{Params, name_of};
-pub(super) use self::captured::{Captured, Node, Walk};
+#[allow(unused_imports, reason = "what renders the compiled form captures by it")]
+pub(super) use self::captured::Captured;
+pub(super) use self::captured::{Node, Walk};
 use self::depth::{Bounded, Broken};
 pub use self::param::Param;
+pub(super) use self::placeholder::add_messages;
 use super::program::value::Map;
-use crate::base::error::{Error, ErrorKind, Result, invalid};
-use crate::prompt::{Message, MessageContent};
+use crate::base::error::{Error, Result, invalid};
 
 fn not_a_map() -> Error {
     invalid(
@@ -85,95 +88,6 @@ fn map_only(json: Cow<'_, Value>) -> Result<Cow<'_, Value>> {
     }
 }
 
-/// The messages in a placeholder's parameter; `left` is how many more bytes there may be. A prompt may name the same
-/// parameter in many places, and each makes a copy.
-pub(super) fn messages(name: &str, value: Option<&Value>, left: &mut usize) -> Result<Vec<Message>> {
-    let Some(value) = value else {
-        return Err(Error::new(
-            ErrorKind::Template,
-            format!("the placeholder `{name}` has no parameter; pass a list of messages, or an empty one"),
-        ));
-    };
-    let Value::Array(items) = value else {
-        return Err(Error::new(
-            ErrorKind::Template,
-            format!(
-                "the parameter `{name}` of a placeholder is not a list; expected messages with role and content"
-            ),
-        ));
-    };
-    *left = left.checked_sub(bytes_of(value)).ok_or_else(|| {
-        Error::new(
-            ErrorKind::Template,
-            format!(
-                "the messages of the placeholder `{name}` are longer than the limit of the output; pass less"
-            ),
-        )
-    })?;
-    items
-        .iter()
-        .enumerate()
-        .map(|(i, item)| {
-            Message::deserialize_checked(item).map_err(|what| {
-                Error::new(
-                    ErrorKind::Template,
-                    format!("item {i} of the placeholder `{name}` is not a message: {what}"),
-                )
-            })
-        })
-        .collect()
-}
-
-/// About the bytes of a value in memory.
-fn bytes_of(value: &Value) -> usize {
-    let mut bytes = 0;
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
-        bytes += size_of::<Value>();
-        match value {
-            Value::String(text) => bytes += text.len(),
-            Value::Array(items) => open.extend(items),
-            Value::Object(map) => {
-                bytes += map
-                    .keys()
-                    .map(|key| key.len() + size_of::<Value>())
-                    .sum::<usize>();
-                open.extend(map.values());
-            }
-            _ => {}
-        }
-    }
-    bytes
-}
-
-impl Message {
-    /// Reads a message; the error says what is wrong with it without repeating what it says.
-    fn deserialize_checked(value: &Value) -> Result<Self, String> {
-        let Some(object) = value.as_object() else {
-            return Err("expected an object with role and content".into());
-        };
-        let role = object
-            .get("role")
-            .and_then(Value::as_str)
-            .ok_or("`role` is missing or no text")?;
-        let role = role
-            .parse()
-            .map_err(|_| "`role` is none of system, developer, user, assistant, tool")?;
-        let content = match object.get("content") {
-            None | Some(Value::Null) => MessageContent::None,
-            Some(Value::String(text)) => MessageContent::Text(text.clone()),
-            Some(Value::Array(parts)) => MessageContent::Parts(parts.clone()),
-            Some(_) => return Err("`content` is neither text nor a list of parts".into()),
-        };
-        let extra = object
-            .iter()
-            .filter(|(key, _)| !matches!(key.as_str(), "role" | "content"))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        Ok(Self { role, content, extra })
-    }
-}
-
 /// No parameters at all.
 pub(super) fn none() -> Map<'static> {
     static NONE: Params<'static> = Params::new();
@@ -187,3 +101,6 @@ pub(super) fn map(json: &Value) -> Map<'_> {
         _ => none(),
     }
 }
+
+#[cfg(test)]
+mod tests;

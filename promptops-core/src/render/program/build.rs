@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::checks::Check;
 use super::code::{
-    At, Attribute, Call, Capture, Checked, Expr, Filtered, For, If, Include, Index, Kind, Literal, Node,
-    Nodes, Place, Program, Slice, Template, Ternary,
+    Attribute, Call, Capture, Checked, Expr, Filtered, For, If, Include, Index, Kind, Literal, Node, Nodes,
+    Path, Place, Program, Slice, Template, Ternary,
 };
 use super::filters::Filter;
 use super::scope::{Scope, bound};
@@ -27,6 +27,11 @@ pub(in crate::render) struct NeedsTera {
     pub(in crate::render) construct: String,
     pub(in crate::render) origin: Origin,
     pub(in crate::render) span: Span,
+}
+
+/// Templates are bounded, and far shorter than this can say.
+fn short(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 type Built<T> = Result<T, Box<(String, Span)>>;
@@ -58,8 +63,9 @@ impl Program {
         let mut built = Vec::new();
         for (i, source) in snippets.iter().enumerate() {
             let (template, imports) = build(source, true, &mut shared)?;
-            let at = u16::try_from(messages.len() + i).unwrap_or(u16::MAX);
-            shared.snippets.insert(source.name.clone(), (at, imports));
+            shared
+                .snippets
+                .insert(source.name.clone(), (short(messages.len() + i), imports));
             built.push(template);
         }
         let messages = messages
@@ -87,24 +93,22 @@ struct Shared<'t> {
     /// Every name that some template gives a value to.
     bound: BTreeSet<&'t str>,
     /// Which template a snippet is, and the names that it takes from whoever includes it, with its slots for them.
-    snippets: BTreeMap<String, (u16, Vec<(&'t str, u16)>)>,
+    snippets: BTreeMap<String, (u32, Vec<(&'t str, u32)>)>,
 }
 
 impl<'t> Shared<'t> {
-    fn parameter(&mut self, name: &str) -> u16 {
+    fn parameter(&mut self, name: &str) -> u32 {
         let at = self.names.iter().position(|known| **known == *name);
         let at = at.unwrap_or_else(|| {
             self.names.push(name.into());
             self.names.len() - 1
         });
-        // Names are nodes, of which a template has fewer.
-        u16::try_from(at).unwrap_or(u16::MAX)
+        short(at)
     }
 
     fn text(&mut self, text: &str) -> Literal {
         let start = self.texts.len();
         self.texts.push_str(text);
-        let short = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Literal {
             start: short(start),
             end: short(self.texts.len()),
@@ -128,7 +132,7 @@ fn build<'t>(
     source: &Source<'t>,
     is_snippet: bool,
     shared: &mut Shared<'t>,
-) -> Result<(Template, Vec<(&'t str, u16)>), Box<NeedsTera>> {
+) -> Result<(Template, Vec<(&'t str, u32)>), Box<NeedsTera>> {
     let mut builder = Builder {
         is_snippet,
         scope: Scope::new(&source.template.nodes),
@@ -181,7 +185,10 @@ impl<'t> Builder<'_, 't> {
             NodeKind::Text(text) => Node::Text(self.shared.text(text)),
             NodeKind::Output { expr, .. } => match &expr.kind {
                 ExprKind::Var(name) => Node::Name(self.place(name), expr.span.into()),
-                _ => Node::Output(Box::new(self.needed(expr)?)),
+                _ => match self.path(expr) {
+                    Some(path) => Node::Path(Box::new(path)),
+                    None => Node::Output(Box::new(self.needed(expr)?)),
+                },
             },
             NodeKind::If(block) => {
                 let mut branches = Vec::with_capacity(block.branches.len());
@@ -241,7 +248,35 @@ impl<'t> Builder<'_, 't> {
         })
     }
 
-    fn target(&self, scope: SetScope, target: &Ident, span: Span) -> Built<u16> {
+    /// An expression that is a name with attributes.
+    fn path(&mut self, expr: &'t Parsed) -> Option<Path> {
+        let mut attributes = Vec::new();
+        let mut object = expr;
+        let (root, at) = loop {
+            match &object.kind {
+                ExprKind::Var(root) => break (root, object.span),
+                ExprKind::Attribute {
+                    object: inner,
+                    name,
+                    optional: false,
+                } => {
+                    attributes.push((name.name.as_str(), object.span));
+                    object = inner;
+                }
+                _ => return None,
+            }
+        };
+        let attributes = attributes.into_iter().rev();
+        Some(Path {
+            place: self.place(root),
+            at: at.into(),
+            attributes: attributes
+                .map(|(name, span)| (self.shared.attribute(name), span.into()))
+                .collect(),
+        })
+    }
+
+    fn target(&self, scope: SetScope, target: &Ident, span: Span) -> Built<u32> {
         match self.scope.target(scope, &target.name) {
             Some(slot) => Ok(slot),
             None => needs_tera("an assignment", span),

@@ -38,11 +38,13 @@ pub(super) enum Node {
     Text(Literal),
     /// `{{ name }}`, the most frequent of all.
     Name(Place, At),
+    /// `{{ name.attribute }}`
+    Path(Box<Path>),
     /// `{{ … }}`
     Output(Box<Expr>),
     If(Box<If>),
     For(Box<For>),
-    Set(u16, Box<Expr>),
+    Set(u32, Box<Expr>),
     Capture(Box<Capture>),
     Include(Box<Include>),
     Break,
@@ -87,11 +89,20 @@ impl From<At> for Span {
 #[derive(Debug, Clone)]
 pub(super) enum Place {
     /// A parameter of the rendering.
-    Parameter(u16),
+    Parameter(u32),
     /// A value of the template's own.
-    Slot(u16),
+    Slot(u32),
     /// The first of these that has been set, else what follows.
-    FirstOf(Box<(Box<[u16]>, Place)>),
+    FirstOf(Box<(Box<[u32]>, Place)>),
+}
+
+/// A name and the attributes that lead from it to a value, all of which must be there.
+#[derive(Debug)]
+pub(super) struct Path {
+    pub(super) place: Place,
+    pub(super) at: At,
+    /// The name of each, and the path so far.
+    pub(super) attributes: Box<[(Literal, At)]>,
 }
 
 /// `if` with its `elif` and `else`.
@@ -105,12 +116,12 @@ pub(super) struct If {
 #[derive(Debug)]
 pub(super) struct For {
     pub(super) iterable: Expr,
-    pub(super) key: Option<u16>,
-    pub(super) value: u16,
+    pub(super) key: Option<u32>,
+    pub(super) value: u32,
     /// Where `loop.index0` is, and behind it `loop.length`.
-    pub(super) counters: u16,
+    pub(super) counters: u32,
     /// What `set` makes in a round is gone in the next one.
-    pub(super) sets: Box<[u16]>,
+    pub(super) sets: Box<[u32]>,
     pub(super) body: Nodes,
     pub(super) otherwise: Nodes,
 }
@@ -119,7 +130,7 @@ pub(super) struct For {
 #[derive(Debug)]
 pub(super) struct Capture {
     /// Where it is kept; printed where there is none.
-    pub(super) target: Option<u16>,
+    pub(super) target: Option<u32>,
     pub(super) body: Nodes,
     pub(super) filters: Box<[Call]>,
 }
@@ -128,10 +139,10 @@ pub(super) struct Capture {
 #[derive(Debug)]
 pub(super) struct Include {
     /// Which of [`Program::templates`].
-    pub(super) template: u16,
+    pub(super) template: u32,
     /// Slots of the snippet, and what the including template puts there. A value that is not there is looked for among
     /// the parameters.
-    pub(super) imports: Box<[(u16, Place, u16)]>,
+    pub(super) imports: Box<[(u32, Place, u32)]>,
     pub(super) at: At,
 }
 
@@ -153,7 +164,7 @@ pub(super) enum Kind {
     None,
     Name(Place),
     /// With the slot of the loop's counters.
-    Loop(LoopField, u16),
+    Loop(LoopField, u32),
     Attribute(Box<Attribute>),
     Index(Box<Index>),
     Slice(Box<Slice>),

@@ -15,7 +15,7 @@ const FREE_BYTES: usize = 64;
 /// Whether two values are the same: lists by their elements, maps by their keys whatever the order.
 #[inline]
 pub(super) fn equal(left: &Val<'_>, right: &Val<'_>, budget: &mut Budget) -> Faulty<bool> {
-    equal_within(left, right, 0, budget)
+    equal_within(left, right, 1, budget)
 }
 
 fn equal_within(left: &Val<'_>, right: &Val<'_>, depth: usize, budget: &mut Budget) -> Faulty<bool> {
@@ -66,7 +66,7 @@ fn equal_within(left: &Val<'_>, right: &Val<'_>, depth: usize, budget: &mut Budg
 /// How two values stand to each other; `None` for those that cannot be compared: of different types, or maps.
 #[inline]
 pub(super) fn order(left: &Val<'_>, right: &Val<'_>, budget: &mut Budget) -> Faulty<Option<Ordering>> {
-    order_within(left, right, 0, budget)
+    order_within(left, right, 1, budget)
 }
 
 fn order_within(

@@ -80,8 +80,8 @@ impl<'a> Run<'a> {
         result.map_err(|fault| self.failure(fault, Some(at)))
     }
 
-    fn counter(&self, field: LoopField, counters: u16) -> Val<'a> {
-        let at = self.base + usize::from(counters);
+    fn counter(&self, field: LoopField, counters: u32) -> Val<'a> {
+        let at = self.base + counters as usize;
         let counter = |at: usize| match self.values.get(at) {
             Some(Some(Val::Int(value))) => *value,
             _ => 0,

@@ -43,7 +43,8 @@ pub(super) fn print(value: &Val<'_>, out: &mut impl Sink) -> Faulty<()> {
     match value {
         Val::Str(text) => out.push(text),
         Val::Text(text) => out.push(text),
-        value => inner(value, out, 0),
+        // The parameters themselves are the first level.
+        value => inner(value, out, 1),
     }
 }
 

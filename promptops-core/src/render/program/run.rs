@@ -3,13 +3,16 @@
 use std::fmt;
 
 use super::budget::{Budget, Fault, Faulty};
-use super::code::{At, Capture, For, If, Include, Node, Place, Program};
+use super::code::{At, Capture, For, If, Include, Node, Path, Place, Program};
 use super::print::{Sink, print};
 use super::value::{List, Map, Val};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::render::limits::RenderLimits;
 use crate::render::origin::missing_message;
 use crate::template::{Position, Span};
+
+/// Places for values that are made or emptied in one step.
+const SLOTS_PER_STEP: u64 = 8;
 
 /// One rendering of a program's messages: they share one budget.
 pub(in crate::render) struct Run<'a> {
@@ -77,10 +80,10 @@ pub(super) fn find<'v, 'a>(
 ) -> Option<&'v Val<'a>> {
     loop {
         match place {
-            Place::Parameter(at) => return values.get(usize::from(*at))?.as_ref(),
-            Place::Slot(slot) => return values.get(base + usize::from(*slot))?.as_ref(),
+            Place::Parameter(at) => return values.get(*at as usize)?.as_ref(),
+            Place::Slot(slot) => return values.get(base + *slot as usize)?.as_ref(),
             Place::FirstOf(places) => {
-                let set = |slot: &u16| values.get(base + usize::from(*slot))?.as_ref();
+                let set = |slot: &u32| values.get(base + *slot as usize)?.as_ref();
                 match places.0.iter().find_map(set) {
                     Some(value) => return Some(value),
                     None => place = &places.1,
@@ -153,8 +156,14 @@ impl<'a> Run<'a> {
         })
     }
 
+    #[inline]
     pub(super) fn step(&mut self) -> Outcome<()> {
-        match self.out.budget.step(1) {
+        self.steps(1)
+    }
+
+    #[inline]
+    fn steps(&mut self, steps: u64) -> Outcome<()> {
+        match self.out.budget.step(steps) {
             Ok(()) => Ok(()),
             Err(fault) => Err(self.failure(fault, None)),
         }
@@ -168,14 +177,14 @@ impl<'a> Run<'a> {
         print(value, &mut self.out).map_err(|fault| self.failure(fault, Some(at)))
     }
 
-    fn set(&mut self, slot: u16, value: Val<'a>) {
-        if let Some(place) = self.values.get_mut(self.base + usize::from(slot)) {
+    fn set(&mut self, slot: u32, value: Val<'a>) {
+        if let Some(place) = self.values.get_mut(self.base + slot as usize) {
             *place = Some(value);
         }
     }
 
-    fn unset(&mut self, slot: u16) {
-        if let Some(place) = self.values.get_mut(self.base + usize::from(slot)) {
+    fn unset(&mut self, slot: u32) {
+        if let Some(place) = self.values.get_mut(self.base + slot as usize) {
             *place = None;
         }
     }
@@ -199,6 +208,10 @@ impl<'a> Run<'a> {
                             }
                         }
                     }
+                    Flow::Next
+                }
+                Node::Path(path) => {
+                    self.path(path)?;
                     Flow::Next
                 }
                 Node::Output(expr) => {
@@ -229,6 +242,26 @@ impl<'a> Run<'a> {
             }
         }
         Ok(Flow::Next)
+    }
+
+    fn path(&mut self, path: &'a Path) -> Outcome<()> {
+        let mut object = match find(&self.values, self.base, &path.place) {
+            None | Some(Val::Undefined) => return self.fail(Fault::Missing, path.at),
+            Some(Val::Map(map)) => Val::Map(*map),
+            // Nothing else has attributes.
+            Some(_) => Val::None,
+        };
+        let mut at = path.at;
+        for (name, with_it) in &path.attributes {
+            let found = object.attribute(self.program.text(*name), &mut self.out.budget);
+            object = match found {
+                Ok(Some(value)) if !value.is_undefined() => value,
+                Ok(_) => return self.fail(Fault::Missing, *with_it),
+                Err(fault) => return self.fail(fault, at),
+            };
+            at = *with_it;
+        }
+        self.print(&object, at)
     }
 
     fn branch(&mut self, block: &'a If) -> Outcome<Flow> {
@@ -311,8 +344,10 @@ impl<'a> Run<'a> {
         elements: impl Iterator<Item = (Option<Val<'a>>, Val<'a>)>,
     ) -> Outcome<bool> {
         let mut index = 0;
+        // Names that a round forgets take a while when they are many.
+        let steps = 1 + block.sets.len() as u64 / SLOTS_PER_STEP;
         for (key, value) in elements {
-            self.step()?;
+            self.steps(steps)?;
             for slot in &block.sets {
                 self.unset(*slot);
             }
@@ -359,10 +394,11 @@ impl<'a> Run<'a> {
 
     #[inline(never)]
     fn include(&mut self, include: &'a Include) -> Outcome<()> {
-        let template = usize::from(include.template);
+        let template = include.template as usize;
         let Some(snippet) = self.program.templates.get(template) else {
             return Ok(());
         };
+        self.steps((include.imports.len() + snippet.slots) as u64 / SLOTS_PER_STEP)?;
         let base = self.values.len();
         self.values.resize(base + snippet.slots, None);
         for (slot, place, parameter) in &include.imports {
@@ -371,7 +407,7 @@ impl<'a> Run<'a> {
                 value => value,
             };
             let value = value.cloned();
-            if let Some(place) = self.values.get_mut(base + usize::from(*slot)) {
+            if let Some(place) = self.values.get_mut(base + *slot as usize) {
                 *place = value;
             }
         }

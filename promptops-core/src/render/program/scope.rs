@@ -14,34 +14,34 @@ use crate::template::{For, Node, NodeKind, SetScope};
 #[derive(Debug, Default)]
 pub(super) struct Scope<'t> {
     /// What `set` makes outside of loops, and `set_global` anywhere.
-    globals: Vec<(&'t str, u16)>,
+    globals: Vec<(&'t str, u32)>,
     /// From the outermost one.
     loops: Vec<Loop<'t>>,
     /// What is taken from the including template, for snippets.
-    imports: Vec<(&'t str, u16)>,
-    slots: u16,
+    imports: Vec<(&'t str, u32)>,
+    slots: u32,
 }
 
 #[derive(Debug)]
 struct Loop<'t> {
-    sets: Vec<(&'t str, u16)>,
-    variables: Vec<(&'t str, u16)>,
-    counters: u16,
+    sets: Vec<(&'t str, u32)>,
+    variables: Vec<(&'t str, u32)>,
+    counters: u32,
 }
 
 /// The slots of a loop.
 #[derive(Debug)]
 pub(super) struct LoopSlots {
-    pub(super) key: Option<u16>,
-    pub(super) value: u16,
-    pub(super) counters: u16,
-    pub(super) sets: Box<[u16]>,
+    pub(super) key: Option<u32>,
+    pub(super) value: u32,
+    pub(super) counters: u32,
+    pub(super) sets: Box<[u32]>,
 }
 
 /// Where to look for a name: slots that may have a value, then one that has, or what is outside of the template.
 pub(super) struct Found {
-    pub(super) maybe: Vec<u16>,
-    pub(super) certain: Option<u16>,
+    pub(super) maybe: Vec<u32>,
+    pub(super) certain: Option<u32>,
 }
 
 impl Found {
@@ -56,7 +56,7 @@ impl Found {
     }
 }
 
-fn find(names: &[(&str, u16)], name: &str) -> Option<u16> {
+fn find(names: &[(&str, u32)], name: &str) -> Option<u32> {
     names
         .iter()
         .find(|(known, _)| *known == name)
@@ -72,17 +72,16 @@ impl<'t> Scope<'t> {
 
     /// How many slots there are.
     pub(super) fn slots(&self) -> usize {
-        self.slots.into()
+        self.slots as usize
     }
 
-    fn slot(&mut self) -> u16 {
+    fn slot(&mut self) -> u32 {
         let slot = self.slots;
-        // There are fewer names than nodes, and these are bounded.
-        self.slots = self.slots.saturating_add(1);
+        self.slots += 1;
         slot
     }
 
-    fn fresh(&mut self, names: BTreeSet<&'t str>) -> Vec<(&'t str, u16)> {
+    fn fresh(&mut self, names: BTreeSet<&'t str>) -> Vec<(&'t str, u32)> {
         names.into_iter().map(|name| (name, self.slot())).collect()
     }
 
@@ -122,12 +121,12 @@ impl<'t> Scope<'t> {
     }
 
     /// Where the innermost loop counts.
-    pub(super) fn counters(&self) -> Option<u16> {
+    pub(super) fn counters(&self) -> Option<u32> {
         self.loops.last().map(|inner| inner.counters)
     }
 
     /// The slot that a `set` writes to.
-    pub(super) fn target(&self, scope: SetScope, name: &str) -> Option<u16> {
+    pub(super) fn target(&self, scope: SetScope, name: &str) -> Option<u32> {
         match (scope, self.loops.last()) {
             (SetScope::Local, Some(inner)) => find(&inner.sets, name),
             _ => find(&self.globals, name),
@@ -150,7 +149,7 @@ impl<'t> Scope<'t> {
     }
 
     /// The slot for what the including template has under this name.
-    pub(super) fn import(&mut self, name: &'t str) -> u16 {
+    pub(super) fn import(&mut self, name: &'t str) -> u32 {
         match find(&self.imports, name) {
             Some(slot) => slot,
             None => {
@@ -161,7 +160,7 @@ impl<'t> Scope<'t> {
         }
     }
 
-    pub(super) fn into_imports(self) -> Vec<(&'t str, u16)> {
+    pub(super) fn into_imports(self) -> Vec<(&'t str, u32)> {
         self.imports
     }
 }

@@ -122,11 +122,6 @@ impl<'a> Val<'a> {
         Self::List(List::Made(items.into()))
     }
 
-    /// An integer of any width.
-    pub(in crate::render) fn from_u128(value: u128) -> Self {
-        i128::try_from(value).map_or(Self::Huge(value), Self::Int)
-    }
-
     pub(super) fn is_undefined(&self) -> bool {
         matches!(self, Self::Undefined)
     }
@@ -136,7 +131,7 @@ impl<'a> Val<'a> {
     }
 
     #[inline]
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(in crate::render) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Str(text) => Some(text),
             Self::Text(text) => Some(text),
@@ -191,7 +186,8 @@ impl<'a> Val<'a> {
     pub(super) fn attribute(&self, name: &str, budget: &mut Budget) -> Faulty<Option<Val<'a>>> {
         match self {
             Self::Map(map) => {
-                budget.step(map.lookup_cost())?;
+                // The name is one of the template's, and may be compared with others as long.
+                budget.step(map.lookup_cost() + (name.len() / 64) as u64)?;
                 Ok(map.get_str(name))
             }
             _ => Ok(None),
@@ -201,7 +197,7 @@ impl<'a> Val<'a> {
 
 impl<'a> List<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(items) => items.len(),
             Self::Range(range) => range.len,
@@ -212,7 +208,7 @@ impl<'a> List<'a> {
     }
 
     /// The element at this place, from 0.
-    pub(super) fn get(&self, index: usize) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, index: usize) -> Option<Val<'a>> {
         match self {
             Self::Json(items) => items.get(index).map(Val::from),
             Self::Range(range) => range.get(index),
@@ -224,7 +220,7 @@ impl<'a> List<'a> {
 
     /// The steps that [`get`](Self::get) takes beyond one.
     #[inline]
-    pub(super) fn get_cost(&self, index: usize) -> u64 {
+    pub(in crate::render) fn get_cost(&self, index: usize) -> u64 {
         match self {
             Self::Json(_) | Self::Params(_) | Self::Range(_) | Self::Made(_) => 0,
             Self::Captured(list) => (list.passed(index) / PASSED_PER_STEP) as u64,
@@ -232,7 +228,7 @@ impl<'a> List<'a> {
     }
 
     /// The elements in order.
-    pub(super) fn iter(&self) -> ListIter<'a> {
+    pub(in crate::render) fn iter(&self) -> ListIter<'a> {
         match self {
             Self::Json(items) => ListIter::Json(items.iter()),
             Self::Range(range) => ListIter::Range(**range, 0),
@@ -245,7 +241,7 @@ impl<'a> List<'a> {
 
 impl<'a> Map<'a> {
     #[inline]
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::render) fn len(&self) -> usize {
         match self {
             Self::Json(map) => map.len(),
             Self::Params(params) => params.len(),
@@ -255,7 +251,7 @@ impl<'a> Map<'a> {
 
     /// The steps that a lookup takes beyond one.
     #[inline]
-    pub(super) fn lookup_cost(&self) -> u64 {
+    pub(in crate::render) fn lookup_cost(&self) -> u64 {
         let passed = match self {
             Self::Json(_) => 0,
             Self::Params(params) => params.passed(),
@@ -275,7 +271,7 @@ impl<'a> Map<'a> {
     }
 
     /// The value of a key of any type.
-    pub(super) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
+    pub(in crate::render) fn get(&self, key: Key<'_>) -> Option<Val<'a>> {
         match (self, key) {
             (_, Key::Str(name)) => self.get_str(name),
             (Self::Captured(map), key) => map.get(key),
@@ -285,7 +281,7 @@ impl<'a> Map<'a> {
     }
 
     /// The entries in order.
-    pub(super) fn iter(&self) -> MapIter<'a> {
+    pub(in crate::render) fn iter(&self) -> MapIter<'a> {
         match self {
             Self::Json(map) => MapIter::Json(map.iter()),
             Self::Params(params) => MapIter::Params(params.entries().iter()),
@@ -346,4 +342,17 @@ impl<'a> Iterator for MapIter<'a> {
             Self::Captured(entries) => entries.next_entry(),
         }
     }
+}
+
+/// What is printed of a value, for tests outside.
+#[cfg(test)]
+pub(in crate::render) fn printed(value: &Val<'_>) -> String {
+    use super::budget::Budget;
+    use super::print::{Scratch, print};
+    use crate::render::RenderLimits;
+
+    let mut budget = Budget::new(&RenderLimits::default());
+    let mut scratch = Scratch::new(&mut budget);
+    print(value, &mut scratch).unwrap();
+    scratch.text
 }

@@ -1,8 +1,14 @@
 //! Tests of rendering, against Tera itself where they can be.
 
+mod both;
 mod equality;
+mod generated;
+mod grammar;
+mod hostile;
 mod places;
+mod prompts;
 mod secrets;
+mod stack;
 mod strictness;
 
 use std::collections::BTreeMap;
@@ -46,17 +52,13 @@ impl SnippetResolver for Texts {
     }
 }
 
-pub(super) fn compile_with(
-    content: Content,
-    snippets: &[(&str, &str)],
-    limits: RenderLimits,
-) -> Result<CompiledPrompt> {
+pub(super) fn resolve(content: Content, snippets: &[(&str, &str)]) -> Result<Closure> {
     let texts = snippets
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
     let resolver = Texts(texts.collect());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let closure = runtime.block_on(Closure::resolve(
+    runtime.block_on(Closure::resolve(
         &TenantId::new("acme").unwrap(),
         ClosureRoot::new(
             PromptName::new("p").unwrap(),
@@ -65,8 +67,15 @@ pub(super) fn compile_with(
         ),
         &resolver,
         &SnippetLimits::default(),
-    ))?;
-    CompiledPrompt::compile(&closure, limits)
+    ))
+}
+
+pub(super) fn compile_with(
+    content: Content,
+    snippets: &[(&str, &str)],
+    limits: RenderLimits,
+) -> Result<CompiledPrompt> {
+    CompiledPrompt::compile(&resolve(content, snippets)?, limits)
 }
 
 pub(super) fn render_with<P: Serialize>(

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::both::{BOTH, Form, render_text};
 use super::*;
 use crate::base::error::ErrorKind;
 
@@ -11,7 +12,14 @@ fn parameters() -> serde_json::Value {
 
 #[track_caller]
 fn missing(template: &str, path: &str) {
-    let error = render(template, &parameters()).expect_err(template);
+    for form in BOTH {
+        missing_on(form, template, path);
+    }
+}
+
+#[track_caller]
+fn missing_on(form: Form, template: &str, path: &str) {
+    let error = render_text(form, template, &[], &parameters()).expect_err(template);
     assert_eq!(error.kind(), ErrorKind::Template, "{template}: {error}");
     assert!(
         error.message().contains(&format!("`{path}` is missing")),
@@ -135,10 +143,13 @@ fn what_may_be_missing_may_be() {
         ("{% if c.inner?.x == 1 %}y{% else %}n{% endif %}", "n"),
         ("{{ c.list?[9] | default(value='d') }}", "d"),
     ] {
-        assert_eq!(
-            render(template, &parameters()).unwrap_or_else(|e| panic!("{template}: {e}")),
-            expected
-        );
+        for form in BOTH {
+            let text = render_text(form, template, &[], &parameters());
+            assert_eq!(
+                text.unwrap_or_else(|e| panic!("{form:?}, {template}: {e}")),
+                expected
+            );
+        }
     }
 }
 
