@@ -47,6 +47,9 @@ fn fitting_input(name: &str) -> BoxedStrategy<Tree> {
         "sort" => prop_oneof![list(), records()].boxed(),
         "get" | "keys" | "values" => map_of(tree()).boxed(),
         "default" | "str" | "safe" | "length" => tree().boxed(),
+        "integer" | "number" => number().boxed(),
+        "array" | "bool" | "iterable" | "map" | "none" | "string" => tree().boxed(),
+        "indent" | "newlines_to_br" => lines().prop_map(Tree::Text).boxed(),
         _ => text().prop_map(Tree::Text).boxed(),
     }
 }
@@ -207,6 +210,88 @@ fn what_is_missing_is_undefined_and_not_defined() {
         assert_eq!(said, Ok(format!("[{holds}]")));
         let check = Check::of(name).unwrap();
         assert_eq!(check.holds(&Val::Undefined, None, &mut budget()), Ok(holds));
+    }
+}
+
+/// What is seldom generated.
+#[test]
+fn edges_of_filters_equal_those_of_tera() {
+    let mut plain = Plain::default();
+    let mut check = |name: &str, input: Tree, arguments: &[Tree]| {
+        let mut given = [const { None }; 4];
+        for (slot, argument) in given.iter_mut().zip(arguments) {
+            *slot = Some(argument.clone());
+        }
+        check_filter(&mut plain, name, Some(&input), &given).unwrap();
+    };
+    let entries = [(Tree::text("a"), Tree::I64(1)), (Tree::text("b"), Tree::F64(0.0))];
+    let mut other = entries.clone();
+    other.reverse();
+    let maps = [entries.to_vec(), other.to_vec()].map(Tree::Map).to_vec();
+    check("unique", Tree::List(maps), &[]);
+    let equal = vec![
+        Tree::I64(1),
+        Tree::F64(1.0),
+        Tree::U128(1),
+        Tree::F64(-0.0),
+        Tree::U64(0),
+        Tree::Bool(true),
+    ];
+    check("unique", Tree::List(equal), &[]);
+    let huge = vec![
+        Tree::U128(1 << 127),
+        Tree::F64(2_f64.powi(127)),
+        Tree::F64(f64::NAN),
+        Tree::F64(-f64::NAN),
+    ];
+    check("unique", Tree::List(huge), &[]);
+    for text in ["0x0xFF", "0xff", "-0xff", "0b1", "ff", "FF.", "+0xff"] {
+        check("int", Tree::text(text), &[Tree::I64(16)]);
+    }
+    check("int", Tree::text("0b0b11"), &[Tree::I64(2)]);
+    check("int", Tree::text("0o0o17"), &[Tree::I64(8)]);
+    for text in ["a\n\n b\n", "\n\na", "a\r\n\r\nb\r", "a\r\r\nb", "\n"] {
+        check("indent", Tree::text(text), &[]);
+        check("indent", Tree::text(text), &[Tree::Bool(true)]);
+        check("indent", Tree::text(text), &[Tree::Bool(false), Tree::Bool(true)]);
+        check("newlines_to_br", Tree::text(text), &[]);
+    }
+    let map = Tree::Map(entries.to_vec());
+    check(
+        "sort",
+        Tree::List(vec![map.clone(), Tree::None, map]),
+        &[Tree::text("a")],
+    );
+    // An empty list is not looked at any further.
+    check("sort", Tree::List(vec![]), &[Tree::I64(1)]);
+    check("abs", Tree::I128(i128::MIN), &[]);
+    check("abs", Tree::I64(i64::MIN), &[]);
+}
+
+#[test]
+fn edges_of_tests_equal_those_of_tera() {
+    let divisible = |number: i128, divisor: i128| {
+        let source = "{{ v is divisible_by(divisor=p) }}";
+        let values = [Tree::I128(number), Tree::I128(divisor)];
+        let said = Plain::default().say(source, &[("v", Some(&values[0])), ("p", Some(&values[1]))]);
+        let ours = Check::DivisibleBy.holds(&Val::Int(number), Some(&Val::Int(divisor)), &mut budget());
+        assert_eq!(said, Ok(ours.unwrap().to_string()), "{number} by {divisor}");
+    };
+    for (number, divisor) in [
+        (i128::MIN, -1),
+        (i128::MIN, i128::MIN),
+        (-6, 3),
+        (7, -7),
+        (7, 0),
+        (0, 5),
+    ] {
+        divisible(number, divisor);
+    }
+    for huge in [1 << 127, u128::MAX] {
+        assert_eq!(
+            Check::Integer.holds(&Val::Huge(huge), None, &mut budget()),
+            Ok(true)
+        );
     }
 }
 

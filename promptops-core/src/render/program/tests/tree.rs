@@ -124,6 +124,10 @@ pub(super) fn text() -> impl Strategy<Value = String> {
     prop_oneof![1 => short, 2 => long]
 }
 
+pub(super) fn lines() -> impl Strategy<Value = String> {
+    vec(select(vec!["a", " b", "é", "\n", "\n\n", "\r\n", "\r"]), 0..9).prop_map(|parts| parts.concat())
+}
+
 pub(super) fn numeric_text() -> impl Strategy<Value = String> {
     select(vec![
         "12",
