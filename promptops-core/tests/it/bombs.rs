@@ -1,6 +1,6 @@
 //! No template can abort, stall or bloat the host: bombs set off in a child process under resource limits.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

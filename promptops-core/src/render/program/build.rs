@@ -11,7 +11,7 @@ use super::code::{
     Path, Place, Program, Slice, Template, Ternary,
 };
 use super::filters::Filter;
-use super::scope::{Scope, bound};
+use super::scope::{Imports, Scope, bound};
 use crate::render::origin::Origin;
 use crate::render::source::Source;
 use crate::render::tera::guard::{is_comparison, is_path, is_short};
@@ -93,7 +93,7 @@ struct Shared<'t> {
     /// Every name that some template gives a value to.
     bound: BTreeSet<&'t str>,
     /// Which template a snippet is, and the names that it takes from whoever includes it, with its slots for them.
-    snippets: BTreeMap<String, (u32, Vec<(&'t str, u32)>)>,
+    snippets: BTreeMap<String, (u32, Imports<'t>)>,
 }
 
 impl<'t> Shared<'t> {
@@ -132,7 +132,7 @@ fn build<'t>(
     source: &Source<'t>,
     is_snippet: bool,
     shared: &mut Shared<'t>,
-) -> Result<(Template, Vec<(&'t str, u32)>), Box<NeedsTera>> {
+) -> Result<(Template, Imports<'t>), Box<NeedsTera>> {
     let mut builder = Builder {
         is_snippet,
         scope: Scope::new(&source.template.nodes),

@@ -22,3 +22,6 @@ pub(super) mod value;
 pub(super) use build::NeedsTera;
 pub(super) use code::Program;
 pub(super) use run::Run;
+
+#[cfg(test)]
+mod tests;

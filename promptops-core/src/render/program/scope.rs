@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 use super::code::Place;
 use crate::template::{For, Node, NodeKind, SetScope};
 
+/// Names that a snippet takes from whoever includes it, with its slots for them.
+pub(super) type Imports<'t> = Vec<(&'t str, u32)>;
+
 /// The names of one template.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'t> {
@@ -18,7 +21,7 @@ pub(super) struct Scope<'t> {
     /// From the outermost one.
     loops: Vec<Loop<'t>>,
     /// What is taken from the including template, for snippets.
-    imports: Vec<(&'t str, u32)>,
+    imports: Imports<'t>,
     slots: u32,
 }
 
@@ -160,7 +163,7 @@ impl<'t> Scope<'t> {
         }
     }
 
-    pub(super) fn into_imports(self) -> Vec<(&'t str, u32)> {
+    pub(super) fn into_imports(self) -> Imports<'t> {
         self.imports
     }
 }

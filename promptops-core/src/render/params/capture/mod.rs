@@ -18,8 +18,8 @@ use crate::base::error::{Result, invalid};
 use crate::render::program::value::Key;
 
 /// Room for what most prompts take, so that it seldom grows.
-const ENTRIES: usize = 32;
-const TEXT_BYTES: usize = 512;
+const ENTRIES: usize = 64;
+const TEXT_BYTES: usize = 2_048;
 /// Most keys that are compared each with each; beyond, a table is made.
 const FEW_KEYS: usize = 32;
 
