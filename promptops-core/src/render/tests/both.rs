@@ -122,8 +122,19 @@ impl Pair {
         }
     }
 
+    /// Whether it is the compiled form that is compared with Tera, and not Tera with itself.
+    pub(super) fn is_compiled(&self) -> bool {
+        *self.compiled.engine() == Engine::Compiled
+    }
+
     /// Renders in both forms.
     pub(super) fn compare<P: Serialize + ?Sized>(&self, parameters: &P) -> Result<Agreed, String> {
         agreed(&self.compiled.render(parameters), &self.tera.render(parameters))
+    }
+
+    /// What both say, to be looked at.
+    pub(super) fn errors<P: Serialize + ?Sized>(&self, parameters: &P) -> String {
+        let [ours, theirs] = [&self.compiled, &self.tera].map(|form| shown(&form.render(parameters)));
+        format!("compiled {ours}\n           Tera     {theirs}")
     }
 }

@@ -8,7 +8,7 @@ use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::{TestError, TestRunner};
 
 use super::both::{Agreed, Pair};
-use super::grammar::{Case, Choices, Item, case};
+use super::grammar::{Case, Choices, Item, V, case};
 use super::*;
 use crate::prompt::{ChatItem, placeholder, system, user};
 use crate::template::tests::fuzz::config;
@@ -91,8 +91,32 @@ pub(super) fn content(case: &Case) -> Content {
     Content::chat(items)
 }
 
-/// What both engines say; parameters as they are serialized, and as JSON where they have that form.
-fn check(case: &Case) -> Result<Agreed, String> {
+/// The value put together by hand.
+fn param(value: &V) -> Param<'_> {
+    match value {
+        V::Null => ().into(),
+        V::Bool(value) => (*value).into(),
+        V::Int(value) => (*value).into(),
+        V::Big(value) => (*value).into(),
+        V::Float(value) => (*value).into(),
+        V::Text(value) => value.as_str().into(),
+        V::List(items) => items.iter().map(param).collect::<Vec<_>>().into(),
+        V::Map(_) => params(value).into(),
+    }
+}
+
+fn params(value: &V) -> Params<'_> {
+    let V::Map(entries) = value else {
+        unreachable!("parameters are a map");
+    };
+    entries.iter().fold(Params::new(), |params, (key, value)| {
+        params.with(key.as_str(), param(value))
+    })
+}
+
+/// What both engines say, and whether one of them was the compiled form; parameters as they are serialized, put together
+/// by hand, and as JSON where they have that form.
+fn check(case: &Case) -> Result<(Agreed, bool), String> {
     let texts: Vec<(&str, String)> = case
         .snippets
         .iter()
@@ -105,21 +129,28 @@ fn check(case: &Case) -> Result<Agreed, String> {
             if std::env::var_os("TEMPLATE_FUZZ_SHOWN").is_some() {
                 eprintln!("refused: {error} {:?}", case.templates().collect::<Vec<_>>());
             }
-            return Ok(Agreed::Refused);
+            return Ok((Agreed::Refused, false));
         }
     };
     let Some(pair) = Pair::of(&closure, RenderLimits::default())? else {
-        return Ok(Agreed::Refused);
+        return Ok((Agreed::Refused, false));
     };
     let serialized = pair.compare(&case.parameters)?;
+    if serialized == Agreed::FailedElsewhere && std::env::var_os("TEMPLATE_FUZZ_SHOWN").is_some() {
+        eprintln!("elsewhere: {}\n{case:?}", pair.errors(&case.parameters));
+    }
+    let by_hand = pair.compare(&params(&case.parameters))?;
+    if by_hand != serialized {
+        return Err(format!(
+            "{serialized:?} as serialized, {by_hand:?} put together by hand"
+        ));
+    }
     if case.parameters.is_json() {
         let json = serde_json::to_value(&case.parameters).unwrap();
-        let as_json = pair.compare(&json)?;
-        if as_json != serialized {
-            return Err(format!("{serialized:?} as serialized, {as_json:?} as JSON"));
-        }
+        // Its maps may be in another order, so that it need not go as before.
+        pair.compare(&json)?;
     }
-    Ok(serialized)
+    Ok((serialized, pair.is_compiled()))
 }
 
 #[test]
@@ -131,9 +162,10 @@ fn generated_prompts_render_as_in_tera() {
     let cases = config.cases;
     let counts: Cell<BTreeMap<String, u32>> = Cell::default();
     let result = TestRunner::new(config).run(&Cases, |case| {
-        let agreed = check(&case).map_err(TestCaseError::fail)?;
+        let (agreed, is_compiled) = check(&case).map_err(TestCaseError::fail)?;
         let mut map = counts.take();
         *map.entry(format!("{agreed:?}")).or_default() += 1;
+        *map.entry("in the compiled form".to_owned()).or_default() += u32::from(is_compiled);
         counts.set(map);
         Ok(())
     });
@@ -148,6 +180,10 @@ fn generated_prompts_render_as_in_tera() {
     assert!(
         share("Text") > 0.6,
         "most must render, or little is compared: {counts:?}"
+    );
+    assert!(
+        share("in the compiled form") > 0.5,
+        "Tera is compared with itself: {counts:?}"
     );
     assert!(share("Refused") < 0.15, "{counts:?}");
     assert!(share("Limited") < 0.02, "{counts:?}");

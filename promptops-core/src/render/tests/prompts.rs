@@ -112,10 +112,12 @@ fn written(rendered: Rendered) -> String {
 fn prompts_of_production_render_as_in_tera() {
     let mut counts = BTreeMap::new();
     let prompts = all();
+    let mut compiled = 0;
     for prompt in &prompts {
         let pair = Pair::of(&closure(prompt), RenderLimits::default())
             .unwrap()
             .unwrap_or_else(|| panic!("{} does not compile", prompt.name));
+        compiled += u32::from(pair.is_compiled());
         assert!(prompt.parameters.len() >= 2, "{}", prompt.name);
         for (parameters, _) in &prompt.parameters {
             let agreed = pair
@@ -130,7 +132,11 @@ fn prompts_of_production_render_as_in_tera() {
             *counts.entry(format!("{agreed:?}")).or_insert(0) += 1;
         }
     }
-    eprintln!("{} prompts, {counts:?}", prompts.len());
+    eprintln!(
+        "{} prompts, {compiled} in the compiled form, {counts:?}",
+        prompts.len()
+    );
+    assert!(compiled >= 60, "{compiled}");
     assert!(prompts.len() >= 60 && counts["Text"] > 100, "{counts:?}");
 }
 

@@ -155,7 +155,11 @@ impl Grammar<'_> {
     /// A filter with arguments that do not fit, or on what it does not fit.
     fn wrong(&mut self, depth: usize) -> Tree {
         let (of, _) = self.any(depth);
-        let filter = *pick(self.choices, WRONG);
+        let filter = match *pick(self.choices, WRONG) {
+            rare if self.plain && ["pairs", "escape"].contains(&rare) => "keys",
+            rare if self.plain && rare.starts_with("group_by") => "values",
+            filter => filter,
+        };
         filtered(of, vec![filter.into()])
     }
 
@@ -406,6 +410,7 @@ impl Grammar<'_> {
     pub(super) fn text_filter(&mut self) -> Vec<Part> {
         let choice = self.choices.below(18);
         let simple = |name: &str| vec![name.into()];
+        let plain = self.plain;
         let choices = &mut *self.choices;
         match choice {
             0 => simple("upper"),
@@ -447,8 +452,8 @@ impl Grammar<'_> {
                     ],
                 )
             }
-            10 => simple("escape"),
-            11 => simple("escape_html"),
+            10 if !plain => simple("escape"),
+            10 | 11 => simple("escape_html"),
             12 => simple("escape_xml"),
             13 => simple("newlines_to_br"),
             14 => simple("safe"),
@@ -614,7 +619,14 @@ impl Grammar<'_> {
             }
             9 if *of == Ty::Any => {
                 let (map, _) = self.map(inner);
-                let filter = *pick(self.choices, &["values", "pairs"]);
+                let filter = *pick(
+                    self.choices,
+                    if self.plain {
+                        &["values"]
+                    } else {
+                        &["values", "pairs"]
+                    },
+                );
                 (filtered(map, vec![filter.into()]), Ty::Any)
             }
             10 if Ty::Int.fits(of) => {
@@ -627,8 +639,8 @@ impl Grammar<'_> {
                 };
                 (atom(range), Ty::Int)
             }
-            11 if self.loops < 3 => self.comprehension(of, inner),
-            12 => {
+            11 if self.loops < 3 && !self.plain => self.comprehension(of, inner),
+            12 if !self.plain => {
                 let (list, of) = self.list(of, inner);
                 let item = self.of(&of, 0);
                 (
@@ -732,7 +744,10 @@ impl Grammar<'_> {
 
     pub(super) fn map(&mut self, depth: usize) -> (Tree, Ty) {
         let wanted = Ty::Map(Rc::default());
-        let choice = self.choices.below(if depth == 0 { 2 } else { 6 });
+        let choice = match self.choices.below(if depth == 0 { 2 } else { 6 }) {
+            3 | 4 if self.plain => 0,
+            choice => choice,
+        };
         let inner = depth.saturating_sub(1);
         match choice {
             0..=2 => match self.path(&wanted) {

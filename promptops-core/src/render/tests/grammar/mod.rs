@@ -158,6 +158,9 @@ struct Grammar<'c> {
     nodes: usize,
     /// How many expressions of a hundred are of any type at all.
     mistakes: usize,
+    /// Whether to do without what the compiled form leaves to Tera: maps and lists that are put together, `group_by`,
+    /// `pairs`, `escape`. One of them would take a whole case with it.
+    plain: bool,
 }
 
 const NAMES: &[&str] = &["item", "i", "x", "row", "k", "doc"];
@@ -184,6 +187,7 @@ pub fn case(choices: &mut dyn Choices) -> Case {
         })
         .collect();
     let mistakes = *pick(choices, &[0, 0, 1, 2, 3, 8]);
+    let plain = !choices.chance(20);
     let mut grammar = Grammar {
         choices,
         vars: vars.clone(),
@@ -193,6 +197,7 @@ pub fn case(choices: &mut dyn Choices) -> Case {
         can_break: false,
         nodes: 0,
         mistakes,
+        plain,
     };
     let mut snippets = Vec::new();
     for at in 0..grammar.choices.below(4) {
