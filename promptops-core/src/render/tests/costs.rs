@@ -200,3 +200,22 @@ fn a_snippet_needs_what_is_not_bound_wherever_it_is_included() {
         .collect();
     assert_eq!(parameters, ["x", "b1"]);
 }
+
+#[test]
+fn includes_keep_few_names_that_are_bound_around_them() {
+    let bound = |includes: usize| -> Vec<usize> {
+        let template = names(includes, "{%set a#=1%}{%include 's'%}");
+        let closure = resolve(Content::text(template), &[("s", "x")]).unwrap();
+        closure
+            .analysis
+            .includes()
+            .iter()
+            .map(|include| include.bound.len())
+            .collect()
+    };
+    assert_eq!(bound(300), (1..=300).collect::<Vec<_>>());
+    let many = bound(1_900);
+    assert_eq!(many.len(), 1_900);
+    assert!(many.iter().sum::<usize>() <= 1 << 16);
+    assert_eq!(many.last(), Some(&0));
+}
