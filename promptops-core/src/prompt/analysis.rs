@@ -1,5 +1,7 @@
 //! What a content's templates use: parsed once, for saving, composing and compiling.
 
+use std::collections::HashMap;
+
 use super::content::{Body, ChatItem, Content};
 use super::reference::SnippetReference;
 use crate::base::error::{Error, ErrorKind, Result, invalid};
@@ -68,12 +70,15 @@ impl ContentAnalysis {
             line: position.line,
             column: position.column,
         };
+        let mut places = HashMap::new();
         match &content.body {
-            Body::Text { template } => analysis.add(None, template, &at)?,
+            Body::Text { template } => analysis.add(None, template, &at, &mut places)?,
             Body::Chat { messages } => {
                 for (i, item) in messages.iter().enumerate() {
                     match item {
-                        ChatItem::Message { template, .. } => analysis.add(Some(i), template, &at)?,
+                        ChatItem::Message { template, .. } => {
+                            analysis.add(Some(i), template, &at, &mut places)?;
+                        }
                         ChatItem::Placeholder { placeholder } => analysis.add_placeholder(i, placeholder)?,
                     }
                 }
@@ -87,6 +92,7 @@ impl ContentAnalysis {
         message: Option<usize>,
         source: &str,
         at: &dyn Fn(Option<usize>, Position) -> Location,
+        places: &mut HashMap<String, usize>,
     ) -> Result<()> {
         let template = Template::parse(source, &Limits::default())
             .map_err(|error| template_error(&error).at(at(message, error.position)))?;
@@ -109,11 +115,12 @@ impl ContentAnalysis {
         }
         for variable in uses.variables {
             let location = at(message, variable.position);
-            self.add_variable(VariableUse {
+            let variable = VariableUse {
                 name: variable.name,
                 location,
                 required: variable.required,
-            });
+            };
+            self.add_variable(variable, places);
         }
         self.templates.push(MessageTemplateRef { message, template });
         Ok(())
@@ -131,13 +138,14 @@ impl ContentAnalysis {
         Ok(())
     }
 
-    fn add_variable(&mut self, variable: VariableUse) {
-        match self
-            .variables
-            .iter_mut()
-            .find(|known| known.name == variable.name)
-        {
-            None => self.variables.push(variable),
+    /// `places` says where the known ones are.
+    fn add_variable(&mut self, variable: VariableUse, places: &mut HashMap<String, usize>) {
+        let known = places.get(&variable.name);
+        match known.and_then(|place| self.variables.get_mut(*place)) {
+            None => {
+                places.insert(variable.name.clone(), self.variables.len());
+                self.variables.push(variable);
+            }
             // The first place that needs it is the one worth showing.
             Some(known) if variable.required && !known.required => *known = variable,
             Some(_) => {}

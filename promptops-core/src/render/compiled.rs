@@ -185,9 +185,7 @@ impl CompiledPrompt {
         } else if let Some(map) = params::borrowed(parameters) {
             self.run(program, map?, None)
         } else {
-            let captured = params::Captured::of(parameters, &|name| {
-                program.names().iter().any(|known| **known == *name)
-            })?;
+            let captured = params::Captured::of(parameters, &|name| program.place(name).is_some())?;
             self.run(program, captured.as_map(), None)
         }
     }

@@ -1,5 +1,8 @@
 //! How much a rendering may cost.
 
+/// Longest path that `sort` and `group_by` follow in every element.
+pub(super) const PATH_BYTES: usize = 256;
+
 /// Bounds on one rendering; what breaks one is an error, never a stalled or bloated process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

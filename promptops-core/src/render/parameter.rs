@@ -1,8 +1,10 @@
 //! The parameters that a prompt takes, those of its snippets among them.
 
-use super::closure::Closure;
+use std::collections::{HashMap, HashSet};
+
+use super::closure::{Closure, Snippet};
 use crate::base::Location;
-use crate::prompt::VariableUse;
+use crate::prompt::{ContentAnalysis, VariableUse};
 
 /// A parameter that a prompt takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,55 +19,72 @@ pub struct Parameter {
     pub location: Option<Location>,
 }
 
-/// The variables of the prompt and of its snippets that nothing binds on the way.
-pub(super) fn variables(closure: &Closure) -> Vec<VariableUse> {
-    let mut found: Vec<VariableUse> = Vec::new();
-    let mut add = |variable: &VariableUse| match found.iter_mut().find(|known| known.name == variable.name) {
-        None => found.push(variable.clone()),
-        Some(known) if variable.required && !known.required => *known = variable.clone(),
-        Some(_) => {}
-    };
-    for variable in closure.analysis.variables() {
-        add(variable);
-    }
-    // Snippets with the names bound around them; the same snippet may be included in several places.
-    let mut open: Vec<(&str, Vec<&str>)> = Vec::new();
-    let mut seen: Vec<(&str, Vec<&str>)> = Vec::new();
-    for include in closure.analysis.includes() {
-        open.push((
-            &include.written,
-            include.bound.iter().map(String::as_str).collect(),
-        ));
-    }
-    while let Some((reference, bound)) = open.pop() {
-        if seen
-            .iter()
-            .any(|(name, names)| *name == reference && *names == bound)
-        {
-            continue;
+/// Variables by name, in the order in which they were found.
+#[derive(Default)]
+struct Found<'a> {
+    variables: Vec<&'a VariableUse>,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> Found<'a> {
+    /// Where one is needed is what is worth telling.
+    fn add(&mut self, variable: &'a VariableUse) {
+        let place = *self.places.entry(&variable.name).or_insert(self.variables.len());
+        match self.variables.get_mut(place) {
+            None => self.variables.push(variable),
+            Some(known) if variable.required && !known.required => *known = variable,
+            Some(_) => {}
         }
-        let Some(snippet) = closure
-            .snippets
-            .iter()
-            .find(|snippet| snippet.reference == reference)
-        else {
-            continue;
-        };
-        for variable in snippet.analysis.variables() {
-            if !bound.contains(&variable.name.as_str()) {
-                add(variable);
+    }
+}
+
+/// What templates take from outside, what they include among it; `done` has what is known of snippets.
+fn free<'a>(
+    analysis: &'a ContentAnalysis,
+    snippets: &'a [Snippet],
+    done: &mut HashMap<&'a str, Vec<&'a VariableUse>>,
+) -> Vec<&'a VariableUse> {
+    let mut found = Found::default();
+    for variable in analysis.variables() {
+        found.add(variable);
+    }
+    // Each snippet once, however often it is included, with the names that are bound wherever that is.
+    let mut included: Vec<(&str, HashSet<&str>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for include in analysis.includes() {
+        let place = *places.entry(&include.written).or_insert(included.len());
+        match included.get_mut(place) {
+            None => included.push((
+                &include.written,
+                include.bound.iter().map(String::as_str).collect(),
+            )),
+            Some((_, bound)) => bound.retain(|name| {
+                let here = |known: &String| known.as_str().cmp(name);
+                include.bound.binary_search_by(here).is_ok()
+            }),
+        }
+    }
+    for (reference, bound) in included {
+        if !done.contains_key(reference) {
+            let Some(snippet) = snippets.iter().find(|snippet| snippet.reference == reference) else {
+                continue;
+            };
+            let inner = free(&snippet.analysis, snippets, done);
+            done.insert(reference, inner);
+        }
+        for variable in done.get(reference).into_iter().flatten() {
+            if !bound.contains(variable.name.as_str()) {
+                found.add(variable);
             }
         }
-        for include in snippet.analysis.includes() {
-            let mut inner = bound.clone();
-            inner.extend(include.bound.iter().map(String::as_str));
-            inner.sort_unstable();
-            inner.dedup();
-            open.push((&include.written, inner));
-        }
-        seen.push((reference, bound));
     }
-    found
+    found.variables
+}
+
+/// The variables of the prompt and of its snippets that nothing binds on the way.
+pub(super) fn variables(closure: &Closure) -> Vec<VariableUse> {
+    let found = free(&closure.analysis, &closure.snippets, &mut HashMap::new());
+    found.into_iter().cloned().collect()
 }
 
 /// The parameters of a closure, in order of first use, placeholders last.

@@ -9,6 +9,9 @@ use super::ast::{
 use super::facts::defined_when;
 use super::span::Span;
 
+/// Most names that are kept for all includes of a template: each include has a list of its own.
+const MAX_CERTAIN: usize = 1 << 16;
+
 /// What happens to an undefined value at some place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -47,6 +50,8 @@ pub(super) struct Walk<'t> {
     defined: BTreeMap<&'t str, usize>,
     defined_log: Vec<&'t str>,
     pub(super) uses: Vec<(&'t str, VariableUse)>,
+    /// How many names were looked at for that.
+    certain: usize,
     /// Includes, with the names that are certain to have a value there.
     pub(super) includes: Vec<(&'t str, Span, Vec<&'t str>)>,
 }
@@ -116,7 +121,12 @@ impl<'t> Walk<'t> {
                 ..
             } => {
                 let bound = self.frames.iter().flatten().copied();
-                let mut certain: Vec<&str> = bound.chain(self.defined.keys().copied()).collect();
+                let mut certain: Vec<&str> = Vec::new();
+                let names = self.frames.iter().map(HashSet::len).sum::<usize>() + self.defined.len();
+                self.certain += names;
+                if self.certain <= MAX_CERTAIN {
+                    certain.extend(bound.chain(self.defined.keys().copied()));
+                }
                 certain.sort_unstable();
                 certain.dedup();
                 self.includes.push((reference, *reference_span, certain));

@@ -4,6 +4,7 @@
 //! *any* (nothing may be there), *strict* (an attribute or element must be there) or *needed*.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::checks::Check;
 use super::code::{
@@ -28,6 +29,9 @@ pub(in crate::render) struct NeedsTera {
     pub(in crate::render) origin: Origin,
     pub(in crate::render) span: Span,
 }
+
+/// Most names that all includes of a prompt hand to snippets: each takes room with every include.
+const MAX_IMPORTS: usize = 1 << 16;
 
 /// Templates are bounded, and far shorter than this can say.
 fn short(n: usize) -> u32 {
@@ -54,6 +58,8 @@ impl Program {
         }
         let mut shared = Shared {
             names: names.iter().map(|name| (*name).into()).collect(),
+            places: (0..).zip(names).map(|(at, name)| ((*name).into(), at)).collect(),
+            imports: 0,
             texts: String::new(),
             attributes: BTreeMap::new(),
             bytes: 0,
@@ -65,7 +71,7 @@ impl Program {
             let (template, imports) = build(source, true, &mut shared)?;
             shared
                 .snippets
-                .insert(source.name.clone(), (short(messages.len() + i), imports));
+                .insert(source.name.clone(), (short(messages.len() + i), imports.into()));
             built.push(template);
         }
         let messages = messages
@@ -73,10 +79,12 @@ impl Program {
             .map(|source| build(source, false, &mut shared).map(|(template, _)| template));
         let mut templates: Vec<Template> = messages.collect::<Result<_, _>>()?;
         templates.extend(built);
+        let imports = shared.imports * size_of::<(u32, Place, u32)>();
         Ok(Self {
             names: shared.names.into(),
+            sorted: shared.places.into_values().collect(),
             texts: shared.texts.into(),
-            nodes_bytes: shared.bytes,
+            nodes_bytes: shared.bytes + imports,
             slots: templates.iter().map(|template| template.slots).sum(),
             templates: templates.into(),
         })
@@ -86,6 +94,10 @@ impl Program {
 /// What the templates of a program have in common.
 struct Shared<'t> {
     names: Vec<Box<str>>,
+    /// Where each is among them.
+    places: BTreeMap<Box<str>, u32>,
+    /// How many names all includes hand to snippets.
+    imports: usize,
     texts: String,
     attributes: BTreeMap<&'t str, Literal>,
     /// Of nodes and expressions.
@@ -98,12 +110,15 @@ struct Shared<'t> {
 
 impl<'t> Shared<'t> {
     fn parameter(&mut self, name: &str) -> u32 {
-        let at = self.names.iter().position(|known| **known == *name);
-        let at = at.unwrap_or_else(|| {
-            self.names.push(name.into());
-            self.names.len() - 1
-        });
-        short(at)
+        match self.places.get(name) {
+            Some(at) => *at,
+            None => {
+                let at = short(self.names.len());
+                self.names.push(name.into());
+                self.places.insert(name.into(), at);
+                at
+            }
+        }
     }
 
     fn text(&mut self, text: &str) -> Literal {
@@ -305,12 +320,17 @@ impl<'t> Builder<'_, 't> {
     }
 
     fn include(&mut self, reference: &str, span: Span) -> Built<Node> {
-        let Some((template, imports)) = self.shared.snippets.get(reference).cloned() else {
+        let Some((template, imports)) = self.shared.snippets.get(reference) else {
             return needs_tera("an include", span);
         };
+        self.shared.imports += imports.len();
+        if self.shared.imports > MAX_IMPORTS {
+            return needs_tera(format!("more than {MAX_IMPORTS} names handed to snippets"), span);
+        }
+        let (template, imports) = (*template, Rc::clone(imports));
         let imports = imports
-            .into_iter()
-            .map(|(name, slot)| (slot, self.place(name), self.shared.parameter(name)))
+            .iter()
+            .map(|(name, slot)| (*slot, self.place(name), self.shared.parameter(name)))
             .collect();
         Ok(Node::Include(Box::new(Include {
             template,

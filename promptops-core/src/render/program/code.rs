@@ -5,11 +5,16 @@ use super::filters::Filter;
 use crate::render::origin::Origin;
 use crate::template::{BinaryOp, LoopField, Span};
 
+/// Most names that are compared one by one.
+pub(super) const FEW_NAMES: usize = 16;
+
 /// A prompt's messages and the snippets that they include.
 #[derive(Debug)]
 pub(in crate::render) struct Program {
     /// The parameters that it looks at, each looked up once for a rendering.
     pub(super) names: Box<[Box<str>]>,
+    /// Their places, sorted by name.
+    pub(super) sorted: Box<[u32]>,
     /// All literal text.
     pub(super) texts: Box<str>,
     /// The messages in their order, then the snippets.
@@ -249,9 +254,22 @@ impl Program {
         &self.names
     }
 
+    /// Where a name is among those that it looks at.
+    pub(in crate::render) fn place(&self, name: &str) -> Option<usize> {
+        if self.names.len() <= FEW_NAMES {
+            return self.names.iter().position(|known| **known == *name);
+        }
+        let known = |at: &u32| self.names.get(*at as usize).map(|known| &**known);
+        let found = self
+            .sorted
+            .binary_search_by(|at| known(at).cmp(&Some(name)))
+            .ok()?;
+        self.sorted.get(found).map(|at| *at as usize)
+    }
+
     /// About how many bytes it keeps.
     pub(in crate::render) fn bytes(&self) -> usize {
-        let names = self.names.iter().map(|name| name.len() + size_of::<Box<str>>());
+        let names = (self.names.iter()).map(|name| name.len() + size_of::<Box<str>>() + size_of::<u32>());
         names.sum::<usize>() + self.texts.len() + self.nodes_bytes
     }
 

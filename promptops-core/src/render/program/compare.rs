@@ -154,10 +154,12 @@ pub(super) fn has_part(text: &str, part: &str, budget: &mut Budget) -> Faulty<bo
 
 /// The value of a key, paid for.
 pub(super) fn find<'a>(map: &Map<'a>, key: Key<'_>, budget: &mut Budget) -> Faulty<Option<Val<'a>>> {
-    if let Key::Str(text) = key {
-        read(text.len(), budget)?;
-    }
-    budget.step(map.lookup_cost())?;
+    let bytes = match key {
+        Key::Str(text) => text.len(),
+        _ => 0,
+    };
+    read(bytes, budget)?;
+    budget.step(map.lookup_cost(bytes))?;
     Ok(map.get(key))
 }
 

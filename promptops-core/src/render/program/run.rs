@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::budget::{Budget, Fault, Faulty};
-use super::code::{At, Capture, For, If, Include, Node, Path, Place, Program};
+use super::code::{At, Capture, FEW_NAMES, For, If, Include, Node, Path, Place, Program};
 use super::print::{Sink, print};
-use super::value::{List, Map, Val};
+use super::value::{Key, List, Map, Val};
 use crate::base::error::{Error, ErrorKind, Result};
 use crate::render::limits::RenderLimits;
 use crate::render::origin::missing_message;
@@ -97,7 +97,18 @@ impl<'a> Run<'a> {
     /// Looks the parameters up.
     pub(in crate::render) fn new(program: &'a Program, limits: &RenderLimits, parameters: Map<'a>) -> Self {
         let mut values = Vec::with_capacity(program.names.len() + program.slots);
-        values.extend(program.names.iter().map(|name| parameters.get_str(name)));
+        if matches!(parameters, Map::Captured(_)) && program.names.len() > FEW_NAMES {
+            // Each looked up by itself would go through all the others.
+            values.resize(program.names.len(), None);
+            for (key, value) in parameters.iter() {
+                let Key::Str(name) = key else { continue };
+                if let Some(place) = program.place(name).and_then(|at| values.get_mut(at)) {
+                    *place = Some(value);
+                }
+            }
+        } else {
+            values.extend(program.names.iter().map(|name| parameters.get_str(name)));
+        }
         Self {
             program,
             values,

@@ -5,28 +5,30 @@
 //! same way, then among the parameters. Loops' variables always have a value; what `set` makes may not have been reached,
 //! so that the places are tried when the template runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::code::Place;
 use crate::template::{For, Node, NodeKind, SetScope};
 
 /// Names that a snippet takes from whoever includes it, with its slots for them.
-pub(super) type Imports<'t> = Vec<(&'t str, u32)>;
+pub(super) type Imports<'t> = Rc<[(&'t str, u32)]>;
 
 /// The names of one template.
 #[derive(Debug, Default)]
 pub(super) struct Scope<'t> {
-    /// What `set` makes outside of loops, and `set_global` anywhere.
+    /// What `set` makes outside of loops, and `set_global` anywhere; sorted.
     globals: Vec<(&'t str, u32)>,
     /// From the outermost one.
     loops: Vec<Loop<'t>>,
     /// What is taken from the including template, for snippets.
-    imports: Imports<'t>,
+    imports: BTreeMap<&'t str, u32>,
     slots: u32,
 }
 
 #[derive(Debug)]
 struct Loop<'t> {
+    /// Sorted.
     sets: Vec<(&'t str, u32)>,
     variables: Vec<(&'t str, u32)>,
     counters: u32,
@@ -64,6 +66,12 @@ fn find(names: &[(&str, u32)], name: &str) -> Option<u32> {
         .iter()
         .find(|(known, _)| *known == name)
         .map(|(_, slot)| *slot)
+}
+
+/// The same among sorted names, of which there may be many.
+fn find_sorted(names: &[(&str, u32)], name: &str) -> Option<u32> {
+    let at = names.binary_search_by_key(&name, |(known, _)| known).ok()?;
+    names.get(at).map(|(_, slot)| *slot)
 }
 
 impl<'t> Scope<'t> {
@@ -131,15 +139,15 @@ impl<'t> Scope<'t> {
     /// The slot that a `set` writes to.
     pub(super) fn target(&self, scope: SetScope, name: &str) -> Option<u32> {
         match (scope, self.loops.last()) {
-            (SetScope::Local, Some(inner)) => find(&inner.sets, name),
-            _ => find(&self.globals, name),
+            (SetScope::Local, Some(inner)) => find_sorted(&inner.sets, name),
+            _ => find_sorted(&self.globals, name),
         }
     }
 
     pub(super) fn find(&self, name: &str) -> Found {
         let mut maybe = Vec::new();
         for inner in self.loops.iter().rev() {
-            maybe.extend(find(&inner.sets, name));
+            maybe.extend(find_sorted(&inner.sets, name));
             if let Some(slot) = find(&inner.variables, name) {
                 return Found {
                     maybe,
@@ -147,24 +155,24 @@ impl<'t> Scope<'t> {
                 };
             }
         }
-        maybe.extend(find(&self.globals, name));
+        maybe.extend(find_sorted(&self.globals, name));
         Found { maybe, certain: None }
     }
 
     /// The slot for what the including template has under this name.
     pub(super) fn import(&mut self, name: &'t str) -> u32 {
-        match find(&self.imports, name) {
-            Some(slot) => slot,
+        match self.imports.get(name) {
+            Some(slot) => *slot,
             None => {
                 let slot = self.slot();
-                self.imports.push((name, slot));
+                self.imports.insert(name, slot);
                 slot
             }
         }
     }
 
     pub(super) fn into_imports(self) -> Imports<'t> {
-        self.imports
+        self.imports.into_iter().collect()
     }
 }
 

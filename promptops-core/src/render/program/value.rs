@@ -15,6 +15,9 @@ pub(super) const MAX_DEPTH: usize = 128;
 /// Entries of a map or list that are gone through for one and count as one step.
 const PASSED_PER_STEP: usize = 16;
 
+/// Bytes of names that are compared in one step.
+const COMPARED_PER_STEP: usize = 1024;
+
 /// A value. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(in crate::render) enum Val<'a> {
@@ -205,7 +208,7 @@ impl<'a> Val<'a> {
         match self {
             Self::Map(map) => {
                 // The name is one of the template's, and may be compared with others as long.
-                budget.step(map.lookup_cost() + (name.len() / 64) as u64)?;
+                budget.step(map.lookup_cost(name.len()) + (name.len() / 64) as u64)?;
                 Ok(map.get_str(name))
             }
             _ => Ok(None),
@@ -267,15 +270,16 @@ impl<'a> Map<'a> {
         }
     }
 
-    /// The steps that a lookup takes beyond one.
+    /// The steps that a lookup of a name of so many bytes takes beyond one.
     #[inline]
-    pub(in crate::render) fn lookup_cost(&self) -> u64 {
+    pub(in crate::render) fn lookup_cost(&self, bytes: usize) -> u64 {
         let passed = match self {
             Self::Json(_) => 0,
             Self::Params(params) => params.passed(),
             Self::Captured(map) => map.len(),
         };
-        (passed / PASSED_PER_STEP) as u64
+        // Other names can be as long, and differ at their end.
+        (passed / PASSED_PER_STEP + passed.saturating_mul(bytes) / COMPARED_PER_STEP) as u64
     }
 
     /// The value of a name.

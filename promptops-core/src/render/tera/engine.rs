@@ -277,7 +277,7 @@ fn whole_path(source: &str, start: usize, end: usize) -> Span {
 /// What Tera or a charging filter says, when it says so of types, names of arguments and limits; other messages repeat
 /// values, which are not for logs.
 fn without_values(message: &str) -> String {
-    const ABOUT_TYPES: [&str; 26] = [
+    const ABOUT_TYPES: [&str; 27] = [
         "Cannot group",
         "rendering takes more than",
         "rendering needs more than",
@@ -302,6 +302,7 @@ fn without_values(message: &str) -> String {
         "pluralize filter requires an integer",
         "Function `range` was called",
         "The `indentation` argument must",
+        "The `attribute` argument is longer",
         "Not a valid key type",
         "Errored while getting absolute value",
     ];

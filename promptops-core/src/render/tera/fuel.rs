@@ -12,7 +12,7 @@ use std::sync::Arc;
 use tera::value::Key;
 use tera::{Error, Kwargs, Map, State, StringInput, Tera, TeraResult, Value};
 
-use crate::render::limits::RenderLimits;
+use crate::render::limits::{PATH_BYTES, RenderLimits};
 
 /// Passes an iterable on, charging `w` steps (and `b` bytes) for each of its elements; see [`loop_filter`].
 pub(super) const LOOP: &str = "__loop";
@@ -26,6 +26,8 @@ pub(super) const TEXT: &str = "__text";
 pub(super) const TAKE: &str = "__take";
 /// Passes what is to be sorted on, charging for every comparison.
 pub(super) const SORT: &str = "__sort";
+/// Passes a path on that is followed in every element of a list, unless it is too long.
+pub(super) const PATH: &str = "__path";
 /// Passes on what an element is taken from, or what `of` names: of a text, Tera makes a list of characters.
 pub(super) const INDEX: &str = "__index";
 /// Passes on what is to be sliced, or what `of` names.
@@ -256,6 +258,16 @@ fn read(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
     Ok(value)
 }
 
+fn path(value: Value, _: Kwargs, _: &State<'_>) -> TeraResult<Value> {
+    present(&value)?;
+    if value.as_str().is_some_and(|path| path.len() > PATH_BYTES) {
+        return Err(Error::message(format!(
+            "The `attribute` argument is longer than {PATH_BYTES} bytes"
+        )));
+    }
+    Ok(value)
+}
+
 fn copy(value: Value, kwargs: Kwargs, _: &State<'_>) -> TeraResult<Value> {
     present(&value)?;
     let times = kwargs.get::<usize>("x")?.unwrap_or(1);
@@ -420,6 +432,7 @@ pub(in crate::render) fn register(tera: &mut Tera) {
     tera.register_filter(TEXT, text);
     tera.register_filter(TAKE, take);
     tera.register_filter(SORT, sort);
+    tera.register_filter(PATH, path);
     tera.register_filter(INDEX, index);
     tera.register_filter(SLICE, slice);
     tera.register_filter(DEFINED, defined);

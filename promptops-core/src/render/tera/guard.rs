@@ -10,6 +10,7 @@
 //! | before a filter that makes a list of the elements it gets | `__take`, `__sort` | the same |
 //! | operands of comparisons and `in`, what filters, tests and their arguments read | `__read` | long values, read again and again |
 //! | what an element is taken from by number, or slices | `__index`, `__slice` | Tera makes a list of a text's characters |
+//! | what `sort` and `group_by` go by | `__path` | the path is followed in every element |
 //! | attributes in conditions, comparisons and arguments | `__defined` | Tera takes a missing one for false there |
 //!
 //! Nothing is put in where nothing can happen: printing a path, comparing with a short literal, filters that read
@@ -36,7 +37,7 @@ use crate::template::{
 };
 
 use super::costs::{Costs, costs_of, element_bytes, expressions};
-use super::fuel::{COPY, DEFINED, INDEX, READ, SLICE, SORT, TAKE, TEXT, loop_filter};
+use super::fuel::{COPY, DEFINED, INDEX, PATH, READ, SLICE, SORT, TAKE, TEXT, loop_filter};
 
 /// What a round of a loop weighs by itself; an entry of a map is copied before it starts.
 const LOOP_WEIGHT: u64 = 2;
@@ -329,6 +330,7 @@ impl Guard<'_> {
                 "default" => self.strict(&kwarg.value),
                 // It becomes the result, or part of it.
                 "truncate" | "pluralize" if !is_short(&kwarg.value) => self.wrap(&kwarg.value, COPY),
+                "sort" | "group_by" if !is_short(&kwarg.value) => self.wrap(&kwarg.value, PATH),
                 _ => self.read(&kwarg.value),
             }
         }

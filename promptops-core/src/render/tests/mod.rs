@@ -1,6 +1,7 @@
 //! Tests of rendering, against Tera itself where they can be.
 
 mod both;
+mod costs;
 mod equality;
 mod generated;
 mod grammar;

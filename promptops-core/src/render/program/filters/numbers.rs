@@ -4,6 +4,9 @@ use crate::render::program::arguments::{float as as_float, integer, text, whole}
 use crate::render::program::budget::{Budget, Fault, Faulty};
 use crate::render::program::value::Val;
 
+/// Bytes that could be read in the time that one digit of 128 bits takes.
+const READ_FOR_DIGIT: usize = 4;
+
 pub(super) fn abs(input: &Val<'_>) -> Faulty<Val<'static>> {
     match input {
         Val::Float(value) => Ok(Val::Float(value.abs())),
@@ -29,7 +32,7 @@ pub(super) fn int(input: &Val<'_>, base: Option<&Val<'_>>, budget: &mut Budget) 
         return Err(Fault::Call("the `base` of `int` must be between 2 and 36".into()));
     }
     if let Some(text) = input.as_str() {
-        budget.read(text.len())?;
+        budget.read(text.len().saturating_mul(READ_FOR_DIGIT))?;
         let text = text.trim();
         let digits = match base {
             2 => text.trim_start_matches("0b"),

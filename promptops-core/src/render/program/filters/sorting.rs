@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::render::limits::PATH_BYTES;
 use crate::render::program::access;
 use crate::render::program::arguments::{list, text};
 use crate::render::program::budget::{Budget, Fault, Faulty};
@@ -17,6 +18,11 @@ pub(super) fn sort<'a>(input: &Val<'a>, attribute: Option<&Val<'a>>, budget: &mu
         return Ok(Val::list(Vec::new()));
     }
     let attribute = attribute.map(text).transpose()?;
+    if attribute.is_some_and(|path| path.len() > PATH_BYTES) {
+        return Err(Fault::Call(
+            format!("The `attribute` argument is longer than {PATH_BYTES} bytes").into(),
+        ));
+    }
     budget.make_list(list.len())?;
     let items: Vec<Val<'a>> = list.iter().collect();
     let keys = match attribute {
@@ -49,7 +55,8 @@ fn at_path<'a>(value: &Val<'a>, path: &str, budget: &mut Budget) -> Faulty<Optio
     }
     let mut value = value.clone();
     for name in path.split('.') {
-        budget.step(1)?;
+        // Read for every element: zeros do not make a number too large.
+        budget.read(name.len())?;
         let found = match (name.parse::<usize>(), value) {
             (Ok(place), Val::List(list)) if place < list.len() => access::nth(&list, place, budget)?,
             (Err(_), Val::Map(map)) => find(&map, Key::Str(name), budget)?,

@@ -8,6 +8,8 @@ use crate::render::program::value::Val;
 
 /// Longest that a character is in UTF-8.
 const CHARACTER_BYTES: usize = 4;
+/// Bytes that could be read in the time that one byte takes where it is compared with `pat`, or may end a word.
+const READ_FOR_MATCH: usize = 4;
 /// What a text made on the way costs beside its bytes.
 const TEXT_BYTES: usize = 16;
 
@@ -47,7 +49,8 @@ pub(super) fn trim<'a>(
     if ends != Ends::Start {
         rest = pat.map_or_else(|| rest.trim_end(), |pat| rest.trim_end_matches(pat));
     }
-    budget.read(whole.len() - rest.len())?;
+    let each = if pat.is_some() { READ_FOR_MATCH } else { 1 };
+    budget.read((whole.len() - rest.len()).saturating_mul(each))?;
     part(input, start, start + rest.len(), budget)
 }
 
@@ -94,6 +97,6 @@ pub(super) fn split<'a>(input: &Val<'a>, pat: Option<&Val<'a>>, budget: &mut Bud
 
 pub(super) fn wordcount(input: &Val<'_>, budget: &mut Budget) -> Faulty<Val<'static>> {
     let text = text(input)?;
-    budget.read(text.len())?;
+    budget.read(text.len().saturating_mul(READ_FOR_MATCH))?;
     Ok(Val::Int(text.split_whitespace().count() as i128))
 }
