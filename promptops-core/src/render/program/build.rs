@@ -71,7 +71,7 @@ impl Program {
             let (template, imports) = build(source, true, &mut shared)?;
             shared
                 .snippets
-                .insert(source.name.clone(), (short(messages.len() + i), imports.into()));
+                .insert(source.name.clone(), (short(messages.len() + i), imports));
             built.push(template);
         }
         let messages = messages
