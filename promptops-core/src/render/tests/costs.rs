@@ -42,8 +42,10 @@ fn a_path_to_sort_by_is_not_read_without_end() {
 
 /// How many rounds of a loop end within the steps.
 fn rounds(body: &str, parameters: &impl Serialize) -> usize {
-    let mut limits = RenderLimits::default();
-    limits.steps = 100_000;
+    let limits = RenderLimits {
+        steps: 100_000,
+        ..RenderLimits::default()
+    };
     let compiled = |rounds: usize| {
         let template = format!("{{% for i in range(end={rounds}) %}}{body}{{% endfor %}}");
         compile_with(Content::text(template), &[], limits).unwrap()
