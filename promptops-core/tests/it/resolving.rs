@@ -900,7 +900,8 @@ async fn the_cache_is_bounded_and_keeps_what_is_used() {
 #[tokio::test]
 async fn compiled_prompts_are_shared_between_references() {
     let World { acme, ops, .. } = world();
-    let v1 = save(&acme, "triage", "Hi {{ name }}.").await;
+    let text = "Write short sentences and plain words, {{ name }}. ".repeat(100);
+    let v1 = save(&acme, "triage", &text).await;
     acme.resolve("triage").await.unwrap();
     let bytes = ops.cache_stats().bytes;
     for environment in ["dev", "staging", "production"] {
