@@ -476,6 +476,8 @@ impl<'t> Builder<'_, 't> {
             ExprKind::Filter { input, filter } => Kind::Filter(Box::new(Filtered {
                 input: match filter.name.name.as_str() {
                     "default" => self.tolerated(input),
+                    // Their arguments come first; what is missing then is told by the filter.
+                    "abs" | "round" | "first" | "last" | "nth" | "get" | "pluralize" => self.strict(input),
                     _ => self.needed(input),
                 }?,
                 call: self.call(filter)?,

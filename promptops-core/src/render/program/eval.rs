@@ -6,6 +6,7 @@ use super::access;
 use super::budget::{Fault, Faulty};
 use super::code::{At, Attribute, Call, Checked, Expr, Filtered, Index, Kind, Slice};
 use super::compare::{contains, equal, order};
+use super::filters::Filter;
 use super::number::{Side, arithmetic, negate};
 use super::print::{Scratch, print};
 use super::range::range;
@@ -202,6 +203,9 @@ impl<'a> Run<'a> {
             if let Some(slot) = arguments.get_mut(usize::from(*place)) {
                 *slot = Some(value);
             }
+        }
+        if input.is_undefined() && call.filter != Filter::Default {
+            return self.fail(Fault::Missing, at);
         }
         let result = call.filter.apply(input, arguments, &mut self.out.budget);
         result.map_err(|fault| {

@@ -153,6 +153,22 @@ fn what_may_be_missing_may_be() {
     }
 }
 
+/// Of two that are missing, both engines tell the same one.
+#[test]
+fn of_two_missing_values_the_same_is_told() {
+    for template in [
+        "{{ c.inner?.x | get(key='k', default=c['inner']['y']) }}",
+        "{{ c.inner?.x | nth(n=c.inner.y) }}",
+        "{{ c.inner?.x | upper }}{{ c.inner.y }}",
+    ] {
+        let places = BOTH.map(|form| {
+            let error = render_text(form, template, &[], &parameters()).expect_err(template);
+            error.location().unwrap().column
+        });
+        assert_eq!(places[0], places[1], "{template}");
+    }
+}
+
 #[test]
 fn missing_parameters_are_all_listed() {
     let error = render(
